@@ -1,0 +1,91 @@
+"""What flows between the parts: axes, ranges, dtypes and units, written down once.
+
+Axis letters used everywhere: b clips, c channels, t frames, h w pixels, l words, d features, n logits, z latent.
+Video is float RGB in [-1, 1], `(b, c, t, h, w)`. Times are seconds from the start of the clip, `(b, t)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Video = Float[Tensor, "b c t h w"]
+Times = Float[Tensor, "b t"]
+Latent = Float[Tensor, "b z"]
+Logits = Float[Tensor, "b n"]
+Scalar = Float[Tensor, ""]
+
+
+@dataclass
+class Sample:
+    """One captioned clip as a data set hands it out; numpy, so that it crosses process borders cheaply."""
+
+    video: np.ndarray  # uint8 (t, h, w, 3) RGB, 0..255
+    times: np.ndarray  # float32 (t,), seconds from the first frame
+    caption: str
+    wrong_caption: str  # a caption that does not describe this clip: the negative of the mismatch loss
+    key: str  # unique name of the clip within its data set
+    index: int  # position in the data set
+    attributes: dict[str, str] = field(default_factory=dict)  # ground truth, {} where there is none
+    named: tuple[str, ...] = ()  # the attributes that the caption names
+
+
+@dataclass
+class Clips:
+    """A batch of captioned clips. Not frozen: Lightning moves batches to the device field by field."""
+
+    video: Video
+    times: Times
+    captions: list[str]
+    wrong_captions: list[str]
+    keys: list[str]
+    indices: list[int]
+    epoch: int = 0
+    attributes: list[dict[str, Any]] = field(default_factory=list)
+    named: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return self.video.shape[0]
+
+
+@dataclass
+class TextFeatures:
+    """Encoded captions: the sentence embedding s, word features, and which of the words are real (not padding)."""
+
+    sentence: Float[Tensor, "b d"]
+    words: Float[Tensor, "b l d"]
+    mask: Bool[Tensor, "b l"]
+
+    def detach(self) -> TextFeatures:
+        return TextFeatures(self.sentence.detach(), self.words.detach(), self.mask)
+
+    def __getitem__(self, rows: slice | Tensor) -> TextFeatures:
+        return TextFeatures(self.sentence[rows], self.words[rows], self.mask[rows])
+
+
+@dataclass
+class TextInputs:
+    """Analysed captions as tensors: what the data path prepares and a text encoder reads.
+
+    Words are the tokens T of the caption in order, each with its part-of-speech tag P, entity type E and vector V.
+    """
+
+    vectors: Float[Tensor, "b l v"]  # word vectors V
+    tags: Tensor  # int64 (b, l), index into `text.analysis.TAGS`, 0 = padding
+    entities: Tensor  # int64 (b, l), index into `text.analysis.ENTITIES`, 0 = no entity or padding
+    mask: Bool[Tensor, "b l"]  # True where there is a word
+
+
+def to_uint8(video: Tensor) -> Tensor:
+    """Video in [-1, 1] to 0..255, rounded to nearest; the inverse of `to_float`."""
+    return video.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def to_float(video: Tensor) -> Tensor:
+    """0..255 to [-1, 1]."""
+    return video.float().div(127.5).sub(1)
