@@ -12,8 +12,8 @@ PAPER, INK, FAINT = (255, 255, 255), (32, 32, 36), (118, 118, 126)
 GAP = 2  # pixels between frames
 MARGIN = 12  # pixels around the whole, and between the two groups
 TEXT_PX = 15  # height of the letters
-LEAST_TEXT_WIDTH = 220  # a caption narrower than this would be a column of single words
-SHEET_FRAME_PX, GRID_FRAME_PX = 96, 160  # frames smaller than this are enlarged by a whole factor
+LEAST_TEXT_WIDTH = 200  # a caption narrower than this would be a column of single words
+SHEET_FRAME_PX, GRID_FRAME_PX = 96, 192  # frames smaller than this are enlarged by a whole factor
 
 
 def contact_sheet(
@@ -70,7 +70,7 @@ def video_grid(
     width = max(LEAST_TEXT_WIDTH, *(sum(c.shape[2] for c in cell) + GAP * (len(cell) - 1) for cell in cells))
     notes = [_text(caption, width) for caption in captions]
     heads = _text("  |  ".join(titles[: len(pairs[0])]), width, FAINT) if titles else None
-    lines = []
+    lines, columns = [], min(columns, len(cells))
     for start in range(0, len(cells), columns):
         lines.append(_grid_line(cells[start : start + columns], notes[start : start + columns], heads, columns, width))
     return np.stack([_framed(np.concatenate([line[i] for line in lines])) for i in range(length)])
@@ -88,8 +88,9 @@ def _grid_line(
         for cell, note in zip(cells, notes, strict=True):
             picture = _wide(_beside([_tall(clip[i], tallest) for clip in cell], GAP), width)
             parts = [heads] if heads is not None else []
-            places.append(np.concatenate([*parts, picture, _tall(note, note_height), _blank(MARGIN, width)]))
-        places += [np.full_like(places[0], 255)] * (columns - len(places) if columns < len(places) + columns else 0)
+            parts += [picture, _blank(GAP, width), _tall(note, note_height), _blank(MARGIN, width)]
+            places.append(np.concatenate(parts))
+        places += [np.full_like(places[0], 255)] * (columns - len(places))
         frames.append(_beside(places))
     return np.stack(frames)
 
