@@ -1,0 +1,156 @@
+"""Does the clip show what its caption says? Accuracy per attribute, judged by a classifier of real clips.
+
+An attribute counts only for clips whose caption names it. `ALL` counts a clip as right when every named attribute is
+(Ghosh et al. 2023, GenEval, 3.2). The floor is the accuracy against the captions of other clips, the ceiling that of
+the classifier on real clips: report (accuracy - floor) / (ceiling - floor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from t2vgan.metrics.precise import PreciseMetric
+
+ALL = "all"  # the row for "every named attribute is right"
+UNJUDGED = -1
+
+Logits = Mapping[str, Float[Tensor, "n v"]]
+
+
+class Proportion(NamedTuple):
+    """`correct` of `total` clips."""
+
+    correct: int
+    total: int
+
+    @property
+    def rate(self) -> float:
+        return self.correct / self.total if self.total else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson_interval(self.correct, self.total)
+
+
+class Judgement(NamedTuple):
+    """Per attribute and `ALL`: against the clips' own captions, and against those of other clips."""
+
+    accuracy: dict[str, Proportion]
+    floor: dict[str, Proportion]
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927); (NaN, NaN) for no trials."""
+    if not total:
+        return float("nan"), float("nan")
+    rate, square = correct / total, z * z / total
+    centre = (rate + square / 2) / (1 + square)
+    half = z / (1 + square) * (rate * (1 - rate) / total + square / (4 * total)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def normalised_accuracy(accuracy: float, *, floor: float, ceiling: float) -> float:
+    """0 for captions ignored, 1 for clips as easily judged as real ones; NaN where the two cannot be told apart."""
+    return (accuracy - floor) / (ceiling - floor) if ceiling > floor else float("nan")
+
+
+def encode_truth(
+    attributes: Mapping[str, Sequence[str]],
+    truth: Sequence[Mapping[str, str]],
+    named: Sequence[Sequence[str]] | None = None,
+) -> Int[Tensor, "n a"]:
+    """Value indices per clip and attribute; UNJUDGED where an attribute is missing, unknown, or not in `named`."""
+    index = {name: {value: i for i, value in enumerate(values)} for name, values in attributes.items()}
+    rows = []
+    for i, clip in enumerate(truth):
+        judged = attributes if named is None else named[i]
+        rows.append([index[name].get(clip.get(name, ""), UNJUDGED) if name in judged else UNJUDGED for name in index])
+    return torch.tensor(rows, dtype=torch.long).reshape(len(rows), len(index))
+
+
+def predicted_values(logits: Logits, attributes: Mapping[str, Sequence[str]]) -> Int[Tensor, "n a"]:
+    """The likeliest value of each attribute."""
+    return torch.stack([logits[name].argmax(1) for name in attributes], dim=1)
+
+
+def attribute_change(before: Logits, after: Logits) -> dict[str, float]:
+    """Share of clips whose predicted value changed, per attribute.
+
+    Silence a word of the caption, keep the noise: the attribute of that word should change, the others should not.
+    """
+    return {name: float((before[name].argmax(1) != after[name].argmax(1)).float().mean()) for name in before}
+
+
+class AttributeAccuracy(PreciseMetric):
+    """Counts right and judged clips per attribute, and the same for every other pairing of clips and captions.
+
+    `attributes` lists the values in the order of the logits. All states are sums: exact over ranks with any shares.
+    """
+
+    higher_is_better = True
+    full_state_update = False
+
+    correct: Tensor
+    total: Tensor
+    floor_correct: Tensor
+    floor_total: Tensor
+    confusion: Tensor
+
+    def __init__(self, *, attributes: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.attributes = {name: list(values) for name, values in attributes.items()}
+        rows, widest = len(self.attributes) + 1, max((len(v) for v in self.attributes.values()), default=0)
+        for state in ("correct", "total", "floor_correct", "floor_total"):
+            self.add_state(state, torch.zeros(rows, dtype=torch.long), "sum")
+        self.add_state("confusion", torch.zeros(rows - 1, widest, widest, dtype=torch.long), "sum")
+
+    def update(
+        self, logits: Logits, truth: Sequence[Mapping[str, str]], named: Sequence[Sequence[str]] | None = None
+    ) -> None:
+        """Judge a batch against its truth. The floor is counted against the truths of the batch's other clips."""
+        if not truth or not self.attributes:
+            return
+        device = self.correct.device
+        predicted = predicted_values(logits, self.attributes).to(device)
+        wanted = encode_truth(self.attributes, truth, named).to(device)
+        if len(predicted) != len(wanted):
+            raise ValueError(f"{len(predicted)} rows of logits for {len(wanted)} clips")
+        correct, total = _count(predicted, wanted)
+        self.correct, self.total = self.correct + correct, self.total + total
+        for shift in range(1, len(wanted)):
+            correct, total = _count(predicted, wanted.roll(shift, 0))
+            self.floor_correct, self.floor_total = self.floor_correct + correct, self.floor_total + total
+        rows, columns = torch.nonzero(wanted != UNJUDGED, as_tuple=True)
+        cells = columns, wanted[rows, columns], predicted[rows, columns]
+        ones = torch.ones_like(rows)
+        self.confusion = self.confusion.index_put(cells, ones, accumulate=True)
+
+    def compute(self) -> Judgement:
+        """Right and judged clips, against the own captions and against the others."""
+        return Judgement(
+            self._proportions(self.correct, self.total), self._proportions(self.floor_correct, self.floor_total)
+        )
+
+    def confusions(self, name: str) -> list[tuple[str, str, int]]:
+        """(true value, predicted value, clips) of the mistakes on one attribute, most frequent first."""
+        values = self.attributes[name]
+        table = self.confusion[list(self.attributes).index(name)].tolist()
+        found = [(t, p, table[i][j]) for i, t in enumerate(values) for j, p in enumerate(values) if i != j]
+        return sorted((row for row in found if row[2]), key=lambda row: -row[2])
+
+    def _proportions(self, correct: Tensor, total: Tensor) -> dict[str, Proportion]:
+        counts = zip([*self.attributes, ALL], correct.tolist(), total.tolist(), strict=True)
+        return {name: Proportion(int(right), int(judged)) for name, right, judged in counts}
+
+
+def _count(predicted: Int[Tensor, "n a"], wanted: Int[Tensor, "n a"]) -> tuple[Int[Tensor, " r"], Int[Tensor, " r"]]:
+    judged = wanted != UNJUDGED
+    right = (predicted == wanted) & judged
+    judged_all = judged.any(1, keepdim=True)
+    right_all = (right | ~judged).all(1, keepdim=True) & judged_all
+    return torch.cat([right, right_all], 1).sum(0), torch.cat([judged, judged_all], 1).sum(0)
