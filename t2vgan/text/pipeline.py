@@ -1,0 +1,103 @@
+"""Captions -> `TextInputs`: analysis, vectors, padding; each caption's row is made once and then looked up."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from t2vgan.shapes import TextInputs
+from t2vgan.text.analysis import ENTITIES, TAGS, Analyser, Analysis
+from t2vgan.text.vectors import WordVectors
+
+TAG_INDEX = {tag: index for index, tag in enumerate(TAGS)}
+ENTITY_INDEX = {kind: index for index, kind in enumerate(ENTITIES)}
+QUIET_S = 2.0  # work that takes longer shows a progress bar
+
+
+class TextPipeline:
+    """What stands between captions and a text encoder.
+
+    vectors: "glove", or the path of a GloVe or word2vec file. cache: a folder (made when needed) that keeps analyses
+    and the vectors of the words in use; with all captions in it neither spaCy nor torchtext is needed.
+    max_words: what a caption says after so many words is left out, with one warning.
+    """
+
+    def __init__(self, *, vectors: str = "glove", cache: Path | None = None, max_words: int = 40):
+        self.max_words = max_words
+        self.analyser = Analyser(cache=cache / "analysis.jsonl" if cache else None)
+        self.vectors = WordVectors(vectors, cache=cache)
+        self.rows: dict[str, Tensor] = {}  # caption -> int64 (l, 3): row of the table, tag, entity
+        self.row_of: dict[str, int] = {}  # word -> row of the table
+        self.table = torch.zeros(1, 0)  # (words + 1, v); row 0 is padding
+        self.warned = False
+
+    @property
+    def vector_dim(self) -> int:
+        return self.vectors.dim
+
+    def __call__(self, captions: list[str]) -> TextInputs:
+        """One row a caption, padded to the longest of them. ValueError for an empty caption."""
+        if any(caption not in self.rows for caption in captions):
+            self.warm(captions)
+        indices = pad_sequence([self.rows[caption] for caption in captions], batch_first=True)
+        words = indices[..., 0]
+        return TextInputs(vectors=self.table[words], tags=indices[..., 1], entities=indices[..., 2], mask=words > 0)
+
+    def warm(self, captions: list[str]) -> None:
+        """Prepare all distinct captions at once: much quicker than one batch after the other."""
+        new = [caption for caption in dict.fromkeys(captions) if caption not in self.rows]
+        if not new:
+            return
+        self.analyse(self.analyser.missing(new))
+        analyses = self.analyser(new)
+        self.add_words(analyses)
+        for analysis in analyses:
+            self.rows[analysis.caption] = self.assemble(analysis)
+
+    def analyse(self, captions: list[str]) -> None:
+        """Run the analysis with a progress bar that appears when it takes a while."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        progress = Progress(TextColumn("analysing captions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        task = progress.add_task("", total=len(captions))
+        start, done = time.monotonic(), []
+        try:
+            for analysis in self.analyser.iterate(captions):
+                done.append(analysis)
+                progress.advance(task)
+                if not progress.live.is_started and time.monotonic() - start > QUIET_S:
+                    progress.start()
+        finally:
+            if progress.live.is_started:
+                progress.stop()
+            if done:
+                self.analyser.save(done)
+
+    def add_words(self, analyses: list[Analysis]) -> None:
+        """Append the vectors of words that are met for the first time to the table."""
+        pairs = (pair for each in analyses for pair in zip(each.words, each.lemmas, strict=True))
+        new = {word: lemma for word, lemma in pairs if word not in self.row_of}
+        if not new:
+            return
+        found = self.vectors(list(new), lemmas=list(new.values()))
+        if len(self.table) == 1:
+            self.table = torch.zeros(1, self.vector_dim)
+        self.row_of.update({word: len(self.table) + index for index, word in enumerate(new)})
+        self.table = torch.cat([self.table, torch.stack([torch.from_numpy(each.vector) for each in found])])
+
+    def assemble(self, analysis: Analysis) -> Tensor:
+        parts = zip(analysis.words, analysis.tags, analysis.entities, strict=True)
+        columns = [(self.row_of[word], TAG_INDEX[tag], ENTITY_INDEX[kind]) for word, tag, kind in parts]
+        if len(columns) > self.max_words and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"a caption has {len(columns)} words; only the first {self.max_words} (max_words) of any are read: "
+                f"{analysis.caption[:60]!r}...",
+                stacklevel=2,
+            )
+        return torch.tensor(columns[: self.max_words], dtype=torch.int64)

