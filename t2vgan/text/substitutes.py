@@ -7,7 +7,9 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-FREQUENT = 50_000  # words that may stand for a misspelt one or be part of a compound
+FREQUENT = 50_000  # words that may be part of a compound, or stand for a word that is merely similar
+CORRECT = 200_000  # words that may be what a misspelt one was meant to be
+NOTHING = "noise (unknown)"  # the source of a word that nothing stands for
 SHORTEST = 4  # letters: shorter words are too near to too many others
 
 
@@ -30,8 +32,8 @@ def substitute(word: str, *, lemma: str, stoi: Mapping[str, int], itos: Sequence
     if parts:
         return Substitute(parts, f"{' + '.join(parts)} (parts)")
     if len(lower) < SHORTEST or not lower.isascii() or not lower.isalpha():
-        return Substitute((), "noise (unknown)")
-    near = min((form for form in edits(lower) if stoi.get(form, FREQUENT) < FREQUENT), key=stoi.__getitem__, default="")
+        return Substitute((), NOTHING)
+    near = min((form for form in edits(lower) if stoi.get(form, CORRECT) < CORRECT), key=stoi.__getitem__, default="")
     if near:
         return Substitute((near,), f"{near} (spelling)")
     parts = compound(lower, stoi)
@@ -40,7 +42,7 @@ def substitute(word: str, *, lemma: str, stoi: Mapping[str, int], itos: Sequence
     similar = tuple(difflib.get_close_matches(lower, same_start(lower, itos), n=2, cutoff=0.78))
     if similar:
         return Substitute(similar, f"{', '.join(similar)} (similar spelling)")
-    return Substitute((), "noise (unknown)")
+    return Substitute((), NOTHING)
 
 
 def word_forms(word: str) -> Iterator[str]:

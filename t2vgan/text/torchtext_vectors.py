@@ -8,23 +8,33 @@ of 0.18 the native extension does not, and is replaced by stubs.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
+import logging
+import os
 import ssl
 import sys
 import tempfile
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-
-if TYPE_CHECKING:
-    from torchtext.vocab import Vectors
+from torch import Tensor
 
 GLOVE = "glove"  # the name of the vectors that come with the package
+
+
+class Vectors(Protocol):
+    """What is read of a `torchtext.vocab.Vectors`."""
+
+    itos: list[str]
+    stoi: dict[str, int]
+    vectors: Tensor  # float32 (n, v)
+    dim: int
 
 
 def load_vectors(name: str, *, cache: Path | None = None) -> Vectors:
@@ -40,10 +50,16 @@ def load_vectors(name: str, *, cache: Path | None = None) -> Vectors:
         raise ValueError(f"word vectors {name}: no such file (write {GLOVE!r}, or the path of a GloVe/word2vec file)")
     if path.suffix == ".bin":
         return load_word2vec(path)
-    if cache is None:
-        with tempfile.TemporaryDirectory() as folder:
-            return load_text(path, Path(folder))
-    return load_text(path, cache / f"{path.name}-{file_digest(path)}")
+    folder = cache / f"{path.name}-{file_digest(path)}" if cache else None
+    if folder and folder.is_dir():
+        return load_text(path, folder)
+    with tempfile.TemporaryDirectory(dir=cache if cache and cache.is_dir() else None) as temporary:
+        vectors = load_text(path, Path(temporary) / "read")
+        if folder:  # a folder that is there is whole: it gets its name when torchtext has written it
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):
+                os.replace(Path(temporary) / "read", folder)
+    return vectors
 
 
 def load_glove() -> Vectors:
@@ -74,13 +90,13 @@ def load_word2vec(path: Path) -> Vectors:
 def load_text(path: Path, cache: Path) -> Vectors:
     """GloVe's and word2vec's text format, read by torchtext itself."""
     vocab = import_vocab()
-    try:
-        with tls_kept():
+    with mannerly(vocab):
+        try:
             loaded = vocab.Vectors(name=str(path), cache=str(cache))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"{path}: not a file of word vectors ({error})") from None
-    if not loaded.itos:
-        raise ValueError(f"{path}: holds no word vectors")
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            loaded = None
+    if loaded is None or not loaded.itos:
+        raise ValueError(f"{path}: not word vectors (each line must be a word and its numbers, as many in every line)")
     return loaded
 
 
@@ -135,11 +151,17 @@ class Missing:
         raise RuntimeError("this feature of torchtext needs its native extension, which this torch cannot load")
 
 
-@contextmanager
-def tls_kept() -> Iterator[None]:
-    """Undo torchtext's `ssl._create_default_https_context = ssl._create_unverified_context`."""
-    context = ssl._create_default_https_context
+@contextlib.contextmanager
+def mannerly(vocab: Any) -> Iterator[None]:
+    """Undo torchtext's `ssl._create_default_https_context = ssl._create_unverified_context`.
+
+    Its progress bar appears only when reading takes a while, and a word2vec header is no reason for a warning.
+    """
+    context, bar, level = ssl._create_default_https_context, vocab.tqdm, vocab.logger.level
+    vocab.tqdm = functools.partial(bar, delay=2, leave=False, desc="reading word vectors")
+    vocab.logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        ssl._create_default_https_context = context
+        ssl._create_default_https_context, vocab.tqdm = context, bar
+        vocab.logger.setLevel(level)

@@ -11,16 +11,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from t2vgan.text.jsonlines import read_records, write_records
-from t2vgan.text.substitutes import Substitute, substitute
-from t2vgan.text.torchtext_vectors import GLOVE, file_digest, load_vectors
-
-if TYPE_CHECKING:
-    from torchtext.vocab import Vectors
+from t2vgan.text.substitutes import NOTHING, Substitute, substitute
+from t2vgan.text.torchtext_vectors import GLOVE, Vectors, file_digest, load_vectors
 
 VERSION = 1  # of whitening and substitution: raise it when a word's vector changes
 FREQUENT = 5000  # words whose statistics whiten
@@ -32,6 +29,11 @@ class WordVector:
     word: str
     vector: np.ndarray  # float32 (v,)
     source: str  # "" when the word itself is in the file; else what stands for it, such as "lion (spelling)"
+
+    @property
+    def known(self) -> bool:
+        """Whether the vector means anything."""
+        return self.source != NOTHING
 
 
 class WordVectors:
@@ -122,7 +124,7 @@ class WordVectors:
         rows = self.frequent_rows(among)
         cosines = rows @ (vector / max(float(np.linalg.norm(vector)), 1e-9))
         same = {word, word.lower()}
-        best = (int(row) for row in np.argsort(-cosines)[: count + 2])
+        best = [int(row) for row in np.argsort(-cosines)[: count + 2]]
         return [(self.table.itos[row], float(cosines[row])) for row in best if self.table.itos[row] not in same][:count]
 
     def frequent_rows(self, among: int) -> np.ndarray:

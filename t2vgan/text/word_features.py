@@ -24,7 +24,7 @@ class WordFeatures(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(inputs, dim), nn.SiLU(), nn.Linear(dim, dim), nn.LayerNorm(dim))
 
     def forward(self, inputs: TextInputs) -> Float[Tensor, "b l d"]:
-        parts = [inputs.vectors.to(self.mlp[0].weight.dtype)]
+        parts = [inputs.vectors]
         if self.tag is not None:
             parts.append(self.tag(inputs.tags))
         if self.entity is not None:
