@@ -1,0 +1,71 @@
+"""The spotlight: where in the frame each word of a caption is looked at, and whether that matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+
+from t2vgan.callbacks.clock import due
+from t2vgan.callbacks.media import log_image, log_scalars
+from t2vgan.callbacks.samples import first_clips
+from t2vgan.callbacks.spotlight import Spotlight
+from t2vgan.video.encode import write_png
+
+
+class Attention(Callback):
+    """Every `every_clips` clips and when training ends: word-attention maps of the averaged generator in `path`.
+
+    The check logged with it: `attention/most_attended_change` is how much the clip changes (mean absolute difference,
+    [-1, 1] units, over `draws` latents) when the most attended content word is left out of the encoded caption,
+    `attention/random_change` the mean over all other content words, which is what a random one does on average.
+
+    Args:
+        path: of the picture, `attention.png` of the run folder.
+        prompt: the caption; empty for the first one of `val`.
+        times: the instants of the clip in seconds.
+        every_clips: 0 for the end of training only.
+    """
+
+    def __init__(
+        self, *, path: str | Path, prompt: str, times: list[float], every_clips: int, seed: int = 0, draws: int = 4
+    ) -> None:
+        self.path, self.prompt, self.times = Path(path), prompt, times
+        self.every_clips, self.seed, self.draws = every_clips, seed, draws
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        clips = len(batch) * trainer.world_size
+        if due(clips_seen=int(pl_module.clips_seen), clips=clips, every=self.every_clips):
+            self._look(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._look(trainer, pl_module)
+
+    def _look(self, trainer: Trainer, pl_module: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        spotlight = self._spotlight(trainer, pl_module) if hasattr(pl_module.ema_generator, "attend") else None
+        if spotlight is None or not spotlight.has_maps:
+            rank_zero_info("attention: this generator attends to no words, so there are no maps to draw")
+            return
+        seen = int(pl_module.clips_seen)
+        write_png(self.path, spotlight.sheet())
+        log_image(trainer, "attention/maps", self.path, clips_seen=seen, caption=self.prompt)
+        if changes := spotlight.changes():
+            log_scalars(trainer, changes, clips_seen=seen)
+
+    def _spotlight(self, trainer: Trainer, pl_module: Any) -> Spotlight:
+        self.prompt = self.prompt or first_clips(trainer, 1)[0][0]
+        analysis = pl_module.text_pipeline.analyser([self.prompt])[0]
+        inputs = pl_module.text_inputs([self.prompt])
+        length = inputs.mask.shape[1]  # very long captions are cut
+        generator = torch.Generator().manual_seed(self.seed)
+        z = torch.randn(self.draws, pl_module.ema_generator.z_dim, generator=generator)
+        return Spotlight(
+            generator=pl_module.ema_generator, encoder=pl_module.ema_text_encoder, inputs=inputs,
+            words=analysis.words[:length], content=analysis.content[:length], z=z.to(pl_module.device),
+            times=self.times,
+        )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Word attention of one caption: drawn over the frames, and put to the test by leaving words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from t2vgan.callbacks.samples import frames_of
+from t2vgan.shapes import Latent, TextFeatures, TextInputs, Video
+from t2vgan.video.sheet import contact_sheet
+
+WARM = (255, 110, 0)  # RGB of the most attended place
+
+
+class Spotlight:
+    """One caption through a generator whose `attend` returns the maps `(b, t, l, h', w')`, which sum to 1 over l.
+
+    Args:
+        generator, encoder: in evaluation mode, on one device.
+        inputs: the caption, one row, without padding.
+        words: its words, as many as `inputs` has.
+        content: which of them are content words (nouns, verbs, adjectives, ...).
+        z: `(b, z)` latents; the first is drawn, all are averaged over in the test.
+        times: the instants of the clip in seconds.
+    """
+
+    def __init__(
+        self, *, generator: Any, encoder: nn.Module, inputs: TextInputs, words: Sequence[str], content: Sequence[bool],
+        z: Latent, times: Sequence[float],
+    ) -> None:  # fmt: skip
+        self.generator, self.encoder, self.inputs = generator, encoder, inputs
+        self.words, self.content, self.z = words, content, z
+        self.times = torch.tensor(times, device=z.device).expand(len(z), -1)
+        self.video, self.maps = self._render(inputs)
+
+    @property
+    def has_maps(self) -> bool:
+        """False for a generator that was built without its attention."""
+        return self.maps.shape[-1] > 1
+
+    @property
+    def shares(self) -> list[float]:
+        """How much of the attention each word has, over all places, frames and latents; they sum to 1."""
+        return self.maps.float().mean((0, 1, 3, 4)).tolist()
+
+    def sheet(self, *, columns: int = 8) -> np.ndarray:
+        """First row the clip, then one row per word: the brighter, the more it is looked at. uint8 `(H, W, 3)`."""
+        frames = frames_of(self.video[:1])[0]
+        heat = F.interpolate(self.maps[0].float(), size=frames.shape[1:3], mode="bilinear")  # (t, l, h, w)
+        heat = (heat / heat.max().clamp_min(1e-8)).cpu().numpy()
+        rows = [frames, *(lit(frames, heat[:, i]) for i in range(len(self.words)))]
+        captions = [f"{word}  {share:.0%}" for word, share in zip(self.words, self.shares, strict=True)]
+        return contact_sheet(rows, [" ".join(self.words), *captions], columns=columns)
+
+    def changes(self) -> dict[str, float]:
+        """Change of the video without the most attended content word, and without another one, on average.
+
+        {} when there are not two content words. Unit: mean absolute difference of values in [-1, 1].
+        """
+        places = [i for i, is_content in enumerate(self.content) if is_content]
+        if len(places) < 2:
+            return {}
+        shares = self.shares
+        most = max(places, key=lambda i: shares[i])
+        change = {i: float((self._render(without(self.inputs, i))[0] - self.video).abs().mean()) for i in places}
+        others = [change[i] for i in places if i != most]
+        return {
+            "attention/most_attended_change": change[most],
+            "attention/random_change": sum(others) / len(others),
+        }
+
+    @torch.no_grad()
+    def _render(self, inputs: TextInputs) -> tuple[Video, Tensor]:
+        text: TextFeatures = self.encoder(inputs)
+        return self.generator.attend(self.z, text[torch.zeros(len(self.z), dtype=torch.long)], self.times)
+
+
+def without(inputs: TextInputs, place: int) -> TextInputs:
+    """The captions as if the word at `place` had not been written."""
+    keep = [i for i in range(inputs.mask.shape[1]) if i != place]
+    return TextInputs(**{name: tensor[:, keep] for name, tensor in vars(inputs).items()})
+
+
+def lit(frames: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Frames `(t, h, w, 3)` in the dark, lit where `heat` `(t, h, w)` in [0, 1] is high; uint8 both ways."""
+    light = heat[..., None]
+    glow = 0.55 * frames + 0.45 * np.array(WARM, dtype=np.float32)
+    return (light * glow + (1 - light) * 0.3 * frames).round().clip(0, 255).astype(np.uint8)
