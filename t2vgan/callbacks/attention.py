@@ -31,7 +31,14 @@ class Attention(Callback):
     """
 
     def __init__(
-        self, *, path: str | Path, prompt: str, times: list[float], every_clips: int, seed: int = 0, draws: int = 4
+        self,
+        *,
+        path: str | Path,
+        prompt: str,
+        times: list[int | float],
+        every_clips: int,
+        seed: int = 0,
+        draws: int = 4,
     ) -> None:
         self.path, self.prompt, self.times = Path(path), prompt, times
         self.every_clips, self.seed, self.draws = every_clips, seed, draws

@@ -67,7 +67,7 @@ class Checkpointing(Checkpoint):
                 checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
                 trainer.strategy.save_checkpoint(checkpoint, part)
             else:
-                trainer.save_checkpoint(part)
+                trainer.save_checkpoint(part, weights_only=False)
             if trainer.is_global_zero and last.is_file():
                 rename_copy(last, self.folder / "previous.ckpt")
         if trainer.is_global_zero:

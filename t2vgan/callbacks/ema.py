@@ -20,7 +20,7 @@ class EMA(Callback):
     rank computes the same. Has to come before the callbacks that look at the averages.
     """
 
-    def __init__(self, *, halflife_clips: float, rampup: float) -> None:
+    def __init__(self, *, halflife_clips: int | float, rampup: int | float) -> None:
         if halflife_clips < 0 or rampup < 0:
             raise ValueError(f"ema: halflife_clips and rampup cannot be negative, got {halflife_clips} and {rampup}")
         self.halflife_clips = halflife_clips

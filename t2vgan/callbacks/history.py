@@ -7,7 +7,7 @@ import json
 import math
 from pathlib import Path
 
-Curve = list[tuple[float, float]]  # (clips seen, value), ascending
+Curve = list[tuple[int | float, int | float]]  # (clips seen, value), ascending
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
@@ -15,7 +15,7 @@ def read_curves(folder: Path) -> dict[str, Curve]:
 
     What was measured twice at one count, because a run was resumed, counts as measured last.
     """
-    points: dict[str, dict[float, float]] = {}
+    points: dict[str, dict[int | float, int | float]] = {}
     for record in [*_csv_records(folder / "metrics.csv"), *_evaluations(folder / "evaluation.jsonl")]:
         seen = record.pop("clips_seen", math.nan)
         for name, value in record.items():

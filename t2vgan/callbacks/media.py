@@ -25,7 +25,7 @@ def use_clips_axis(trainer: Trainer) -> None:
         logger.experiment.define_metric("*", step_metric=CLIPS_SEEN, step_sync=True)
 
 
-def log_scalars(trainer: Trainer, values: Mapping[str, float], *, clips_seen: int) -> None:
+def log_scalars(trainer: Trainer, values: Mapping[str, int | float], *, clips_seen: int) -> None:
     """Numbers to every logger, at once: for hooks where `pl_module.log` is not allowed or would repeat old values."""
     for logger in _loggers(trainer, object):
         logger.log_metrics({**values, CLIPS_SEEN: clips_seen}, step=trainer.global_step)

@@ -37,7 +37,7 @@ class Pace:
         return "  ".join(parts)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: int | float) -> str:
     """Short for people: "45 s", "12 min", "3 h 05 min"."""
     minutes = round(seconds / 60)
     if seconds < 90:

@@ -22,7 +22,7 @@ class ClipsProgress(ProgressBar):
     When stdout is not a terminal: a line every `line_every_s` seconds, and one at the end.
     """
 
-    def __init__(self, *, total_clips: int, line_every_s: float = 30.0) -> None:
+    def __init__(self, *, total_clips: int, line_every_s: int | float = 30.0) -> None:
         super().__init__()
         self.total_clips = total_clips
         self.line_every_s = line_every_s

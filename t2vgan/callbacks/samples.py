@@ -33,7 +33,7 @@ class Samples(Callback):
     """
 
     def __init__(
-        self, *, folder: str | Path, prompts: list[str], count: int, every_clips: int, fps: float, seed: int = 0
+        self, *, folder: str | Path, prompts: list[str], count: int, every_clips: int, fps: int | float, seed: int = 0
     ) -> None:
         if count < 1:
             raise ValueError(f"samples.count: at least 1 clip has to be shown, got {count}")

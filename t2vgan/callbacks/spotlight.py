@@ -31,7 +31,7 @@ class Spotlight:
 
     def __init__(
         self, *, generator: Any, encoder: nn.Module, inputs: TextInputs, words: Sequence[str], content: Sequence[bool],
-        z: Latent, times: Sequence[float],
+        z: Latent, times: Sequence[int | float],
     ) -> None:  # fmt: skip
         self.generator, self.encoder, self.inputs = generator, encoder, inputs
         self.words, self.content, self.z = words, content, z

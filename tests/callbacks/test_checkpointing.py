@@ -1,0 +1,154 @@
+import os
+import signal
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+
+from t2vgan.callbacks.checkpointing import Checkpointing, rename_copy
+from t2vgan.callbacks.ema import EMA
+from t2vgan.callbacks.interrupt import Interrupt
+from t2vgan.checkpoint import load_generator
+
+CONFIG, CARD = {"name": "tiny"}, {"experiment": "tiny"}
+
+
+def keeper(fit, every_clips: int = 8) -> Checkpointing:
+    return Checkpointing(folder=fit.folder / "checkpoints", every_clips=every_clips, config=CONFIG, card=CARD)
+
+
+def seen_in(path) -> int:
+    return int(torch.load(path, weights_only=True)["state_dict"]["clips_seen"])
+
+
+def everything(trainer, module) -> dict[str, torch.Tensor]:
+    moments = trainer.optimizers[0].state_dict()["state"]
+    flat = {f"adam/{i}/{key}": value for i, state in moments.items() for key, value in state.items()}
+    return {**module.state_dict(), **flat}
+
+
+class Once(Callback):
+    """Does something in the middle of step `step` of the run, the first time only."""
+
+    def __init__(self, step: int, what) -> None:
+        self.step, self.what = step, what
+
+    def on_fit_start(self, trainer, pl_module) -> None:
+        pl_module.midway = self
+
+    def __call__(self, clips_seen: int) -> None:
+        if clips_seen == 4 * self.step and self.what:
+            what, self.what = self.what, None
+            what()
+
+
+def boom() -> None:
+    raise RuntimeError("out of luck")
+
+
+def test_every_so_often_and_at_the_end(fit):
+    counts = []
+
+    class Look(Checkpointing):
+        def on_train_batch_end(self, *args):
+            super().on_train_batch_end(*args)
+            last = self.folder / "last.ckpt"
+            counts.append(seen_in(last) if last.is_file() else 0)
+
+    fit(EMA(halflife_clips=9, rampup=1), Look(folder=fit.folder / "c", every_clips=8, config=CONFIG, card=CARD))
+    assert counts == [0, 8, 8, 16, 16]
+    assert sorted(os.listdir(fit.folder / "c")) == ["generator.safetensors", "last.ckpt", "previous.ckpt"]
+    assert seen_in(fit.folder / "c" / "last.ckpt") == 20 and seen_in(fit.folder / "c" / "previous.ckpt") == 16
+
+
+def test_the_generator_file(fit):
+    _, module = fit(EMA(halflife_clips=9, rampup=1), keeper(fit))
+    tensors, config, card = load_generator(fit.folder / "checkpoints" / "generator.safetensors")
+    assert config == CONFIG and card == {**CARD, "clips_seen": 20, "metrics": {}}
+    expected = {f"generator.{k}": v for k, v in module.ema_generator.state_dict().items()}
+    expected |= {f"text_encoder.{k}": v for k, v in module.ema_text_encoder.state_dict().items()}
+    assert tensors.keys() == expected.keys()
+    assert all(torch.equal(tensors[name], value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 5, 7, 10])
+def test_a_run_that_was_cut_short_and_extended_ends_where_a_whole_one_does(fit, stop_at):
+    """`max_steps` within an epoch, at its last batch, after it."""
+    average = EMA(halflife_clips=9, rampup=1)
+    whole = everything(*fit(average, max_epochs=-1, max_steps=12))
+    fit(average, keeper(fit, 1000), max_epochs=-1, max_steps=stop_at)
+    last = fit.folder / "checkpoints" / "last.ckpt"
+    assert seen_in(last) == 4 * stop_at
+    resumed = everything(*fit(average, max_epochs=-1, max_steps=12, ckpt_path=str(last)))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 5, 6])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_was_told_to_stop_resumes_exactly(fit, stop_at, how):
+    """The signal comes in the middle of a step: the step is finished, saved, and nothing is lost or done twice."""
+    before = signal.getsignal(signal.SIGINT)
+    average = EMA(halflife_clips=9, rampup=1)
+    whole = everything(*fit(average, max_epochs=3))
+    with pytest.raises(SystemExit):
+        told = Once(stop_at, lambda: os.kill(os.getpid(), how))
+        fit(average, told, Interrupt(), keeper(fit, 1000), max_epochs=3)
+    assert signal.getsignal(signal.SIGINT) is before
+    last = fit.folder / "checkpoints" / "last.ckpt"
+    assert seen_in(last) == 4 * (stop_at + 1)
+    resumed = everything(*fit(average, max_epochs=3, ckpt_path=str(last)))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_an_error_saves_what_there_is_and_is_raised(fit):
+    with pytest.raises(RuntimeError, match="out of luck"):
+        fit(Once(3, boom), keeper(fit, 1000))
+    assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 12
+
+
+def test_an_error_before_anything_was_done_leaves_the_files_alone(fit):
+    fit(keeper(fit))
+    last = fit.folder / "checkpoints" / "last.ckpt"
+    before = last.stat()
+    with pytest.raises(RuntimeError, match="out of luck"):
+        fit(Once(0, boom), keeper(fit))
+    assert last.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_an_error_right_after_a_save_does_not_put_half_a_step_over_it(fit):
+    with pytest.raises(RuntimeError, match="out of luck"):
+        fit(Once(2, boom), keeper(fit, 8))
+    assert sorted(os.listdir(fit.folder / "checkpoints")) == ["generator.safetensors", "last.ckpt"]
+
+
+def test_when_saving_fails_too_the_first_error_is_the_one_raised(fit, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("No space left on device")
+
+    def trouble():
+        monkeypatch.setattr("lightning.pytorch.Trainer.save_checkpoint", full)
+        boom()
+
+    with pytest.raises(RuntimeError, match="out of luck"), pytest.warns(UserWarning, match="No space left"):
+        fit(Once(3, trouble), keeper(fit, 8))
+    assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 8
+    assert sorted(os.listdir(fit.folder / "checkpoints")) == ["generator.safetensors", "last.ckpt"]
+
+
+def test_fast_dev_run_saves(fit):
+    fit(keeper(fit, 10_000), fast_dev_run=True)
+    assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 4
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_rename_copy(tmp_path, monkeypatch, links):
+    def refuse(*args):
+        raise OSError("no hard links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    new, old = tmp_path / "last", tmp_path / "previous"
+    new.write_text("new")
+    old.write_text("old")
+    rename_copy(new, old)
+    assert old.read_text() == "new" and new.exists() == links and len(os.listdir(tmp_path)) == 1 + links
