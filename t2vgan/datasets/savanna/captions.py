@@ -7,12 +7,14 @@ prey across the golden savanna at sunset" names subject, action, place and time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from t2vgan.datasets.savanna.scene import VALUES, Attributes
 
 Named = tuple[str, ...]
+Choice = TypeVar("Choice")
 
 # How often an attribute is named.
 SHARE = {
@@ -64,8 +66,8 @@ PLACES = {  # nouns, each with what one crosses it by and what one is there by
     ),
     "desert": (("the desert", "through", "in"), ("the sandy desert", "across", "in"), ("the dunes", "over", "among")),
     "forest": (("the forest", "through", "in"), ("the green forest", "through", "in"), ("the woods", "through", "in")),
-    "snow": (("the snow", "through", "in"), ("the snowy field", "across", "on"), ("the winter landscape", "through", "in")),
-}  # fmt: skip
+    "snow": (("the snow", "through", "in"), ("the snowy field", "across", "on"), ("the winter land", "through", "in")),
+}
 TIMES = {
     "dawn": ("at dawn", "at sunrise", "at daybreak", "in the early morning"),
     "noon": ("at noon", "at midday", "under the midday sun", "in bright daylight"),
@@ -188,7 +190,7 @@ def compose(attributes: Attributes, named: Named, rng: np.random.Generator) -> s
     return sentence[0].upper() + sentence[1:]
 
 
-def _pick(choices: Sequence, share: float) -> str:
+def _pick(choices: Sequence[Choice], share: float) -> Choice:
     return choices[int(share * len(choices))]
 
 

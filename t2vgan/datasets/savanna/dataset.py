@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from t2vgan.datasets.savanna.captions import contradicts
+from t2vgan.datasets.savanna.files import Folder, in_parallel
 from t2vgan.datasets.savanna.recipe import Entry, Recipe
 from t2vgan.datasets.savanna.splits import COUNTS, SPLITS, values_of
 from t2vgan.shapes import Sample
@@ -67,6 +66,9 @@ class Savanna:
         count = {**COUNTS, **(counts or {})}[split]
         self._count = count if limit is None else min(limit, count)
         self._entries: dict[int, Entry] = {}
+        self._folder = Folder(self.root, self.recipe)
+        if source == "files":
+            self.make()
 
     def __len__(self) -> int:
         return self._count
@@ -74,7 +76,7 @@ class Savanna:
     @property
     def fingerprint(self) -> str:
         """Changes with whatever changes the pixels or captions of any clip; not with `limit` and `counts`."""
-        return f"{self.recipe.digest()}-{self.frame_count}"
+        return f"{self.recipe.digest()}-{self.frame_count}{'-mp4' if self.source == 'files' else ''}"
 
     def entry(self, index: int) -> Entry:
         """Attributes and captions of a clip."""
@@ -86,6 +88,8 @@ class Savanna:
 
     def frames(self, index: int) -> np.ndarray:
         """The whole clip as it is stored, uint8 `(n, h, w, 3)`, n = fps * duration."""
+        if self.source == "files":
+            return self._folder.read_clip(index, self.decoder)
         return self.recipe.frames(index)
 
     def __getitem__(self, index: int) -> Sample:
@@ -115,17 +119,15 @@ class Savanna:
     def render_all(
         self, indices: Iterable[int] | None = None, processes: int | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """`(index, frames(index))` of these clips (default: all), in order, drawn by `processes` (default: all cores)."""
+        """`(index, frames(index))` of these clips (default: all) in order, drawn in parallel (default: all cores)."""
         wanted = list(range(self._count) if indices is None else indices)
-        processes = min(processes or len(os.sched_getaffinity(0)), max(1, len(wanted) // 32))
-        if processes == 1:
-            yield from ((index, self.frames(index)) for index in wanted)
-            return
-        # fork starts at once and its children only draw; elsewhere the interpreter starts anew in each.
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-        with contextlib.closing(context.Pool(processes)) as pool:
-            yield from zip(wanted, pool.imap(self.recipe.frames, wanted, chunksize=8), strict=True)
+        # Not self.frames: what a process is given should be small.
+        work = partial(self._folder.read_clip, decoder=self.decoder) if self.source == "files" else self.recipe.frames
+        yield from zip(wanted, in_parallel(work, wanted, processes), strict=True)
+
+    def make(self, files: bool = True, processes: int | None = None) -> None:
+        """Write the manifest and, with `files`, the mp4 clips under `root`, as far as they are not there yet."""
+        self._folder.make(self._count, clips=files, processes=processes)
 
     def _wrong(self, entry: Entry, which: int, rng: np.random.Generator, *, others: int) -> str:
         """Half of the time the same sentence with one attribute changed, else another clip's that does not fit."""

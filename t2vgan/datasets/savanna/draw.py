@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from t2vgan.datasets.savanna.animals import ANIMALS, Drawing, hare
+from t2vgan.datasets.savanna.anatomy import Drawing
+from t2vgan.datasets.savanna.animals import ANIMALS, hare
 from t2vgan.datasets.savanna.geometry import ellipse, point
 from t2vgan.datasets.savanna.landscape import Shape, background
 from t2vgan.datasets.savanna.motion import DISTANCE, Pose, pose
@@ -77,7 +78,7 @@ def _raster(
     starts = np.concatenate([[0], ends[:-1]])
     pixels = size * SUPERSAMPLING
     low, high = np.minimum.reduceat(points, starts, axis=1), np.maximum.reduceat(points, starts, axis=1)
-    seen = ((high > 0) & (low < pixels) & (high > low)).all(-1)
+    seen = np.all((high > 0) & (low < pixels) & (high > low), axis=-1)
     colours = [tuple(round(c) for c in s.colour) + ((round(255 * s.alpha),) if s.alpha < 1 else ()) for s in shapes]
     spans = list(zip((2 * starts).tolist(), (2 * ends).tolist(), colours, strict=True))
     frames = np.empty((len(points), size, size, 3), np.uint8)

@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 
 Points = np.ndarray  # float (t, n, 2)
+Number = int | float
+Moving = int | float | np.ndarray  # a number, or one per instant: (t,)
 
 
 @cache
@@ -26,7 +28,7 @@ def smooth(points: Points, steps: int = 3) -> Points:
     return _catmull_rom(points.shape[-2], steps) @ points
 
 
-def fixed(points: list[tuple[float, float]]) -> Points:
+def fixed(points: list[tuple[Number, Number]]) -> Points:
     """An outline that does not change: `(1, n, 2)`."""
     return np.asarray(points, dtype=float)[None]
 
@@ -36,18 +38,18 @@ def path(*points: np.ndarray) -> Points:
     return np.stack(np.broadcast_arrays(*(np.atleast_2d(p) for p in points)), axis=1)
 
 
-def point(x: float | np.ndarray, y: float | np.ndarray) -> np.ndarray:
+def point(x: Moving, y: Moving) -> np.ndarray:
     """A moving point `(t, 2)` from coordinates that are numbers or `(t,)`."""
     x, y = np.broadcast_arrays(np.atleast_1d(x), np.atleast_1d(y))
     return np.stack([x, y], axis=-1)
 
 
-def polar(angle: float | np.ndarray, length: float | np.ndarray) -> np.ndarray:
+def polar(angle: Moving, length: Moving) -> np.ndarray:
     """The vector `(t, 2)` of that length at that angle (radians, anticlockwise from forwards)."""
     return point(length * np.cos(angle), length * np.sin(angle))
 
 
-def stroke(points: Points, widths: tuple[float, ...]) -> Points:
+def stroke(points: Points, widths: tuple[Number, ...]) -> Points:
     """A tapering band along a path, one width per point of the path, with blunt round ends."""
     along = np.gradient(points, axis=1)
     along /= np.sqrt((along**2).sum(-1, keepdims=True)) + 1e-9
@@ -64,19 +66,19 @@ def _circle(n: int) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
-def ellipse(centre: np.ndarray, rx: float, ry: float, angle: float | np.ndarray = 0.0, n: int = 14) -> Points:
+def ellipse(centre: np.ndarray, rx: Number, ry: Number, angle: Moving = 0.0, n: int = 14) -> Points:
     """An ellipse about a moving centre `(t, 2)`, turned by `angle`."""
     return turn(fixed([(0, 0)]) + _circle(n) * (rx, ry), angle) + np.atleast_2d(centre)[:, None]
 
 
-def turn(points: Points, angle: float | np.ndarray) -> Points:
+def turn(points: Points, angle: Moving) -> Points:
     """Turns outlines about the origin by angles that are a number or `(t,)`."""
     cos, sin = np.cos(np.atleast_1d(angle))[:, None], np.sin(np.atleast_1d(angle))[:, None]
     x, y = points[..., 0], points[..., 1]
     return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
 
 
-def bend(root: np.ndarray, foot: np.ndarray, upper: float, lower: float, side: float) -> np.ndarray:
+def bend(root: np.ndarray, foot: np.ndarray, upper: float, lower: float, side: int) -> np.ndarray:
     """The knee `(t, 2)` of a two-bone leg from root to foot `(t, 2)`; `side` +1 bends forwards, -1 backwards.
 
     A foot that is out of reach is reached for with the leg stretched out.

@@ -78,7 +78,7 @@ def _sky(world: Landscape) -> list[Shape]:
         shapes.append(Shape(ellipse(centre, *[light.radius * share] * 2, n=26), light.glow, SKY, alpha))
     shapes.append(Shape(ellipse(centre, light.radius, light.radius, n=24), light.disc, SKY))
     if world.time == "night":
-        bite = centre + (0.45 * light.radius, -0.2 * light.radius)
+        bite = np.add(centre, (0.45 * light.radius, -0.2 * light.radius))
         shapes.append(Shape(ellipse(bite, 0.8 * light.radius, 0.8 * light.radius, n=20), light.middle, SKY))
         return shapes
     for cloud in world.clouds:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RGB = tuple[float, float, float]  # 0..255
+Channel = int | float  # 0..255
+RGB = tuple[Channel, Channel, Channel]
 
 
 @dataclass(frozen=True)

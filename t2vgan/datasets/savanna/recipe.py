@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -45,11 +46,9 @@ class Recipe:
     captions_per_clip: int = 4
     restrict: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def digest(self, *, clips: bool = True) -> str:
-        """A content hash; without `clips` of the text alone (the same at every size and frame rate)."""
+    def digest(self) -> str:
+        """A hash of all that defines the clips and their captions."""
         told = {"version": VERSION, **asdict(self)}
-        if not clips:
-            told = {k: v for k, v in told.items() if k not in ("size", "fps")}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -57,11 +56,11 @@ class Recipe:
         """The instants of the stored frames, float64 (n,) seconds."""
         return np.arange(max(1, round(self.fps * self.duration_s))) / self.fps
 
-    @property
+    @cached_property
     def values(self) -> dict[str, tuple[str, ...]]:
         return values_of(self.restrict)
 
-    @property
+    @cached_property
     def pairs(self) -> Pairs:
         return held_out_pairs(self.values)
 

@@ -26,8 +26,8 @@ VALUES: dict[str, tuple[str, ...]] = {
 TRANSITIONS = ("cut", "fade")
 PAN = 0.32  # frame widths that the ground under the animal moves in a pan
 ZOOM = 1.5  # from one end of a zoom to the other
-SCALE = {"young": 0.7, "plain": 1.0, "huge": 1.36}
-_TALL = {"giraffe": 0.97, "elephant": 0.98, "ostrich": 1.02, "lion": 1.08, "zebra": 1.08, "gazelle": 1.12}
+SCALE = {"young": 0.67, "plain": 1.0, "huge": 1.4}
+_TALL = {"giraffe": 0.95, "elephant": 0.92, "ostrich": 1.02, "lion": 1.08, "zebra": 1.08, "gazelle": 1.12}
 
 
 @dataclass

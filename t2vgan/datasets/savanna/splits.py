@@ -76,22 +76,23 @@ def sample_attributes(
     """
     if split == "heldout" and not pairs:
         raise ValueError("savanna: no held-out combination is left by `restrict`, so the split heldout is empty")
+    turns = rng.uniform() < transition_share  # once, so that it is not more often rejected
     while True:
-        drawn = {name: options[rng.integers(len(options))] for name, options in values.items()}
-        drawn |= _transition(drawn, rng, values, transition_share) if transition_share > 0 else {}
+        drawn = {name: options[int(rng.integers(len(options)))] for name, options in values.items()}
+        drawn |= _transition(drawn, rng, values, turns) if transition_share > 0 else {}
         if split == "probe" or is_held_out(drawn, pairs) == (split == "heldout"):
             return drawn
 
 
 def _transition(
-    drawn: Attributes, rng: np.random.Generator, values: Mapping[str, Sequence[str]], share: float
+    drawn: Attributes, rng: np.random.Generator, values: Mapping[str, Sequence[str]], turns: bool
 ) -> Attributes:
-    if rng.uniform() >= share:
+    if not turns:
         return {"transition": "none", "then_place": drawn["place"], "then_time": drawn["time"]}
-    then = {f"then_{name}": values[name][rng.integers(len(values[name]))] for name in ("place", "time")}
+    then = {f"then_{name}": values[name][int(rng.integers(len(values[name])))] for name in ("place", "time")}
     if (then["then_place"], then["then_time"]) == (drawn["place"], drawn["time"]):
         others = [(p, t) for p in values["place"] for t in values["time"] if (p, t) != (drawn["place"], drawn["time"])]
         if not others:
             return {"transition": "none", **then}
-        then["then_place"], then["then_time"] = others[rng.integers(len(others))]
-    return {"transition": TRANSITIONS[rng.integers(len(TRANSITIONS))], **then}
+        then["then_place"], then["then_time"] = others[int(rng.integers(len(others)))]
+    return {"transition": TRANSITIONS[int(rng.integers(len(TRANSITIONS)))], **then}
