@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-
-EXPERIMENTS = Path("experiments")
 
 
 class ConfigError(ValueError):
@@ -47,6 +46,7 @@ class Data:
 class Text:
     vectors: str = "glove"  # "glove" (installed with the package), or the path of a GloVe/word2vec file
     encoder: dict[str, Any] = field(default_factory=lambda: {"name": "recurrent", "dim": 128})
+    critic: str = "own"  # own: critics train a second encoder; shared: they read the generator's, without gradient
 
 
 @dataclass
@@ -59,14 +59,6 @@ class Optim:
     warmup_clips: int = 0  # linear from 0 over so many clips
     final: float = 1.0  # share of lr that is left at the end, by a cosine from the end of the warm-up
     clip_norm: float = 0.0  # 0: gradients are not clipped
-
-
-@dataclass
-class Term:
-    """A weighted loss term. `every`: computed each n-th step with n times the weight (lazy regularisation)."""
-
-    weight: float = 1.0
-    every: int = 1
 
 
 @dataclass
@@ -123,9 +115,11 @@ class Experiment:
     text: Text = field(default_factory=Text)
     generator: dict[str, Any] = field(default_factory=lambda: {"name": "continuous"})
     discriminators: dict[str, Any] = field(default_factory=lambda: {"frames": {"name": "projected"}})
-    # losses.<critic>.<loss>: weight, or {weight, every, options}. "all" stands for every critic.
-    d_losses: dict[str, Any] = field(default_factory=lambda: {"hinge": 1.0, "mismatch": 1.0})
-    g_losses: dict[str, Any] = field(default_factory=lambda: {"hinge": 1.0})
+    # "d/<critic>/<loss>" or "g/<critic>/<loss>": a weight, or {weight, every, options}; 0 takes the term away.
+    # The key is also the name of the curve.
+    losses: dict[str, Any] = field(
+        default_factory=lambda: {"d/frames/hinge": 1.0, "d/frames/mismatch": 1.0, "g/frames/hinge": 1.0}
+    )
     g_optim: Optim = field(default_factory=Optim)
     d_optim: Optim = field(default_factory=Optim)
     augment: dict[str, Any] = field(default_factory=dict)
@@ -134,3 +128,143 @@ class Experiment:
     evaluation: Evaluation = field(default_factory=Evaluation)
     trainer: Trainer = field(default_factory=Trainer)
     logger: Logger = field(default_factory=Logger)
+
+
+# A part that is chosen by name replaces the inherited one whole: options of another part mean nothing to it.
+CHOSEN = ("data.dataset", "text.encoder", "generator", "discriminators", "losses")
+
+
+def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
+    """The experiment `experiments/<name>.yaml` (or the path of a YAML file) with `key=value` overrides.
+
+    Raises ConfigError, one line, for an unknown experiment, key or part, and for a value of the wrong type.
+    """
+    merged = OmegaConf.structured(Experiment)
+    for where, node in [*_chain(find(experiment), ()), ("command line", _dotlist(overrides))]:
+        _check_keys(node, Experiment, where, "")
+        if where != "command line":
+            for key in CHOSEN:
+                if OmegaConf.select(node, key) is not None:
+                    OmegaConf.update(merged, key, {}, merge=False)
+        try:
+            merged = OmegaConf.merge(merged, node)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{where}: {_one_line(error)}") from None
+    loaded = OmegaConf.to_object(merged)
+    assert isinstance(loaded, Experiment)
+    _check_values(loaded)
+    return loaded
+
+
+def from_dict(saved: dict[str, Any]) -> Experiment:
+    """The experiment that `to_dict` wrote, e.g. from the metadata of a checkpoint."""
+    node = OmegaConf.create(saved)
+    _check_keys(node, Experiment, "saved experiment", "")
+    loaded = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Experiment), node))
+    assert isinstance(loaded, Experiment)
+    return loaded
+
+
+def to_dict(experiment: Experiment) -> dict[str, Any]:
+    plain = OmegaConf.to_container(OmegaConf.structured(experiment))
+    assert isinstance(plain, dict)
+    return {str(k): v for k, v in plain.items()}
+
+
+def to_yaml(experiment: Experiment) -> str:
+    return OmegaConf.to_yaml(OmegaConf.structured(experiment))
+
+
+def find(experiment: str | Path) -> Path:
+    """The YAML file of an experiment's name, looked for in experiments/ here and beside the package."""
+    if str(experiment).endswith((".yaml", ".yml")):
+        if not Path(experiment).is_file():
+            raise ConfigError(f"no such experiment file: {experiment}")
+        return Path(experiment)
+    folders = [Path("experiments"), Path(__file__).resolve().parent.parent / "experiments"]
+    for folder in folders:
+        if (path := folder / f"{experiment}.yaml").is_file():
+            return path
+    known = sorted({p.stem for folder in folders for p in folder.glob("*.yaml")})
+    raise ConfigError(f"no experiment '{experiment}'{nearest(str(experiment), known)}; there are: {', '.join(known)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """", did you mean 'x'?" where a known name is near, else nothing."""
+    match = difflib.get_close_matches(name, list(known), 1)
+    return f", did you mean '{match[0]}'?" if match else ""
+
+
+def _chain(path: Path, seen: tuple[Path, ...]) -> list[tuple[str, DictConfig]]:
+    if path in seen:
+        raise ConfigError(f"{path}: 'extends' goes round in a circle: {' -> '.join(p.stem for p in (*seen, path))}")
+    try:
+        node = OmegaConf.load(path)
+    except Exception as error:  # YAML errors name line and column themselves
+        raise ConfigError(f"{path}: not readable as YAML: {_one_line(error)}") from None
+    if not isinstance(node, DictConfig):
+        raise ConfigError(f"{path}: expected 'key: value' lines at the top level")
+    node.setdefault("name", path.stem)
+    parent = node.get("extends")
+    inherited = _chain(find(parent), (*seen, path)) if parent else []
+    return [*inherited, (str(path), node)]
+
+
+def _dotlist(overrides: Iterable[str]) -> DictConfig:
+    for item in overrides:
+        if not re.match(r"[A-Za-z_][\w./]*=", item):
+            raise ConfigError(f"command line: '{item}' is not an override of the form key=value, e.g. clips=50000")
+    try:
+        return OmegaConf.from_dotlist(list(overrides))
+    except Exception as error:
+        raise ConfigError(f"command line: {_one_line(error)}") from None
+
+
+def _check_keys(node: Any, cls: type, where: str, prefix: str) -> None:
+    """Every key of the node is a field of the dataclass; below a chosen part, keys are that part's own matter."""
+    hints, known = get_type_hints(cls), [f.name for f in fields(cls)]
+    for key in node:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key '{prefix}{key}'{nearest(str(key), known)}")
+        value = node._get_node(key)
+        if is_dataclass(hints[key]):
+            if not isinstance(value, DictConfig):
+                names = ", ".join(f.name for f in fields(hints[key]))
+                raise ConfigError(f"{where}: '{prefix}{key}' is a section with the keys {names}, not a value")
+            _check_keys(value, hints[key], where, f"{prefix}{key}.")  # type: ignore[arg-type]
+
+
+def _check_values(e: Experiment) -> None:
+    positive = {
+        "clips": e.clips,
+        "clip.size": e.clip.size,
+        "clip.frames": e.clip.frames,
+        "clip.duration_s": e.clip.duration_s,
+        "data.batch": e.data.batch,
+        "samples.every_clips": e.samples.every_clips,
+        "evaluation.every_clips": e.evaluation.every_clips,
+        "ema.halflife_clips": e.ema.halflife_clips,
+    }
+    for key, value in positive.items():
+        if value <= 0:
+            raise ConfigError(f"{key} is {value}: it must be greater than 0")
+    if e.clip.size not in (16, 32, 64, 128, 256):
+        raise ConfigError(f"clip.size is {e.clip.size}: generators double their pixels, so take 16, 32, 64, 128 or 256")
+    allowed = {
+        "trainer.precision": (e.trainer.precision, ("auto", "32-true", "bf16-mixed")),
+        "logger.wandb": (e.logger.wandb, ("auto", "online", "offline", "off")),
+        "data.decoder": (e.data.decoder, ("auto", "decord", "pyav")),
+        "text.critic": (e.text.critic, ("own", "shared")),
+        "evaluation.mode": (e.evaluation.mode, ("min", "max")),
+    }
+    for key, (value, choices) in allowed.items():
+        if value not in choices:
+            raise ConfigError(f"{key} is '{value}'{nearest(str(value), choices)}; choose one of: {', '.join(choices)}")
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(line for line in lines if not line.startswith("object_type")))
+    key = re.search(r"full_key: (\S+)", text)
+    text = re.sub(r"\s*full_key: \S+", "", text)
+    return f"{key.group(1)}: {text}" if key else text

@@ -44,7 +44,9 @@ class Checkpointing(Checkpoint):
         self._unsaved = True
         over = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
         clips = len(batch) * trainer.world_size
-        if over or due(clips_seen=int(pl_module.clips_seen), clips=clips, every=self.every_clips):
+        if trainer.received_sigterm:  # here, since at the end of an epoch Lightning notices it too late to resume well
+            self._save(trainer, pl_module, alone=True)
+        elif over or due(clips_seen=int(pl_module.clips_seen), clips=clips, every=self.every_clips):
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -55,7 +57,7 @@ class Checkpointing(Checkpoint):
         if not self._unsaved:
             return
         try:
-            self._save(trainer, pl_module, alone=trainer.world_size > 1)
+            self._save(trainer, pl_module, alone=True)
         except Exception as error:  # the exception that ends the run is the one to show
             rank_zero_warn(f"{self.folder}: the run could not be saved as it broke off ({error})")
 

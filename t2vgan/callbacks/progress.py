@@ -6,8 +6,7 @@ import sys
 import time
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch import Trainer, callbacks
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -16,7 +15,7 @@ from t2vgan.callbacks.pace import Pace
 REDRAW_S = 0.25  # reading the losses makes a GPU wait
 
 
-class ClipsProgress(ProgressBar):
+class ProgressBar(callbacks.ProgressBar):
     """Clips seen of `total_clips`, clips per second, time left of this run, d and g loss; validation has its own bar.
 
     When stdout is not a terminal: a line every `line_every_s` seconds, and one at the end.

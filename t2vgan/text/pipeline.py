@@ -28,6 +28,8 @@ class TextPipeline:
     """
 
     def __init__(self, *, vectors: str = "glove", cache: Path | None = None, max_words: int = 40):
+        if max_words < 1:
+            raise ValueError(f"max_words {max_words}: must be at least 1")
         self.max_words = max_words
         self.analyser = Analyser(cache=cache / "analysis.jsonl" if cache else None)
         self.vectors = WordVectors(vectors, cache=cache)
@@ -61,6 +63,8 @@ class TextPipeline:
 
     def analyse(self, captions: list[str]) -> None:
         """Run the analysis with a progress bar that appears when it takes a while."""
+        if not captions:
+            return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         progress = Progress(TextColumn("analysing captions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

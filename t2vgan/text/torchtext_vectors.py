@@ -17,9 +17,10 @@ import ssl
 import sys
 import tempfile
 import types
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from torch import Tensor
 GLOVE = "glove"  # the name of the vectors that come with the package
 
 
+@runtime_checkable
 class Vectors(Protocol):
     """What is read of a `torchtext.vocab.Vectors`."""
 
@@ -50,16 +52,23 @@ def load_vectors(name: str, *, cache: Path | None = None) -> Vectors:
         raise ValueError(f"word vectors {name}: no such file (write {GLOVE!r}, or the path of a GloVe/word2vec file)")
     if path.suffix == ".bin":
         return load_word2vec(path)
-    folder = cache / f"{path.name}-{file_digest(path)}" if cache else None
-    if folder and folder.is_dir():
+    if cache is None or not writable(cache):
+        with tempfile.TemporaryDirectory() as temporary:
+            return load_text(path, Path(temporary))
+    folder = cache / f"{path.name}-{file_digest(path)}"
+    if folder.is_dir():
         return load_text(path, folder)
-    with tempfile.TemporaryDirectory(dir=cache if cache and cache.is_dir() else None) as temporary:
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
         vectors = load_text(path, Path(temporary) / "read")
-        if folder:  # a folder that is there is whole: it gets its name when torchtext has written it
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):
-                os.replace(Path(temporary) / "read", folder)
+        with contextlib.suppress(OSError):  # it gets its name when it is whole, unless another process was quicker
+            os.replace(Path(temporary) / "read", folder)
     return vectors
+
+
+def writable(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder.is_dir() and os.access(folder, os.W_OK)
 
 
 def load_glove() -> Vectors:
@@ -90,13 +99,13 @@ def load_word2vec(path: Path) -> Vectors:
 def load_text(path: Path, cache: Path) -> Vectors:
     """GloVe's and word2vec's text format, read by torchtext itself."""
     vocab = import_vocab()
-    with mannerly(vocab):
+    with mannerly(sys.modules[vocab.Vectors.__module__]):
         try:
             loaded = vocab.Vectors(name=str(path), cache=str(cache))
         except (RuntimeError, ValueError, TypeError, IndexError):
             loaded = None
     if loaded is None or not loaded.itos:
-        raise ValueError(f"{path}: not word vectors (each line must be a word and its numbers, as many in every line)")
+        raise ValueError(f"{path}: not word vectors (each line must be a word and 3 or more numbers, as many in each)")
     return loaded
 
 
@@ -123,7 +132,9 @@ def file_digest(path: Path) -> str:
 def import_vocab() -> Any:
     """`torchtext.vocab`, whichever torchtext is installed."""
     try:
-        import torchtext.vocab
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # 0.18 announces that it is the last
+            import torchtext.vocab
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("torchtext"):
             raise
@@ -133,7 +144,9 @@ def import_vocab() -> Any:
             del sys.modules[name]
         for name in ("torchtext._extension", "torchtext._torchtext"):
             sys.modules[name] = Stub(name)
-        import torchtext.vocab
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import torchtext.vocab
     return torchtext.vocab
 
 
@@ -152,16 +165,16 @@ class Missing:
 
 
 @contextlib.contextmanager
-def mannerly(vocab: Any) -> Iterator[None]:
+def mannerly(module: Any) -> Iterator[None]:
     """Undo torchtext's `ssl._create_default_https_context = ssl._create_unverified_context`.
 
     Its progress bar appears only when reading takes a while, and a word2vec header is no reason for a warning.
     """
-    context, bar, level = ssl._create_default_https_context, vocab.tqdm, vocab.logger.level
-    vocab.tqdm = functools.partial(bar, delay=2, leave=False, desc="reading word vectors")
-    vocab.logger.setLevel(logging.ERROR)
+    context, bar, level = ssl._create_default_https_context, module.tqdm, module.logger.level
+    module.tqdm = functools.partial(bar, delay=2, leave=False, desc="reading word vectors")
+    module.logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        ssl._create_default_https_context, vocab.tqdm = context, bar
-        vocab.logger.setLevel(level)
+        ssl._create_default_https_context, module.tqdm = context, bar
+        module.logger.setLevel(level)

@@ -69,7 +69,7 @@ class WordVectors:
                 found = WordVector(str(record["word"]), vector, str(record["source"]))
             except (KeyError, TypeError, ValueError):
                 continue
-            if vector.size and all(vector.size == other.vector.size for other in list(self.known.values())[:1]):
+            if np.isfinite(vector).all() and vector.size == (self.dim if self.known else vector.size) > 0:
                 self.known[found.word] = found
 
     @cached_property

@@ -86,11 +86,16 @@ class Savanna:
             self._entries[index] = self.recipe.entry(index)
         return self._entries[index]
 
-    def frames(self, index: int) -> np.ndarray:
-        """The whole clip as it is stored, uint8 `(n, h, w, 3)`, n = fps * duration."""
+    def frames(self, index: int, numbers: np.ndarray | None = None) -> np.ndarray:
+        """Frames of a clip as it is stored, uint8 `(n, size, size, 3)`: all fps * duration, or those numbers."""
         if self.source == "files":
-            return self._folder.read_clip(index, self.decoder)
-        return self.recipe.frames(index)
+            return self._folder.read_clip(index, self.decoder, numbers)
+        return self.recipe.frames(index, times=None if numbers is None else self.recipe.times[numbers])
+
+    def frame_edges(self, index: int) -> np.ndarray:
+        """Frame i is shown from edges[i] to edges[i + 1] seconds, float64 `(n + 1,)`; the same for every clip."""
+        del index
+        return np.append(self.recipe.times, self.recipe.duration_s)
 
     def __getitem__(self, index: int) -> Sample:
         """The evaluation view: always the same caption and wrong caption."""
@@ -140,12 +145,11 @@ class Savanna:
         return entry.wrong[which]
 
     def _sample(self, entry: Entry, which: int, wrong: str) -> Sample:
-        frames, fps = self.frames(entry.index), self.recipe.fps
         seconds = np.arange(self.frame_count) * self.recipe.duration_s / self.frame_count
-        seen = np.minimum(np.rint(seconds * fps).astype(int), len(frames) - 1)
+        numbers = np.minimum(np.rint(seconds * self.recipe.fps).astype(int), len(self.recipe.times) - 1)
         return Sample(
-            video=frames[seen],
-            times=(seen / fps).astype(np.float32),
+            video=self.frames(entry.index, numbers),
+            times=self.recipe.times[numbers].astype(np.float32),
             caption=entry.captions[which],
             wrong_caption=wrong,
             key=entry.key,

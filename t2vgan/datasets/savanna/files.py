@@ -66,13 +66,13 @@ class Folder:
         self.clip(index).parent.mkdir(parents=True, exist_ok=True)
         write_mp4(self.clip(index), self.recipe.frames(index), fps=self.recipe.fps)
 
-    def read_clip(self, index: int, decoder: str = "auto") -> np.ndarray:
-        """The frames of one clip; a file that somebody deleted is made again."""
+    def read_clip(self, index: int, decoder: str = "auto", numbers: np.ndarray | None = None) -> np.ndarray:
+        """The frames of one clip, all or those numbers; a file that somebody deleted is made again."""
         from t2vgan.video.decode import read_frames
 
         if not self.clip(index).exists():
             self.write_clip(index)
-        return read_frames(self.clip(index), decoder=decoder)
+        return read_frames(self.clip(index), indices=numbers, decoder=decoder)
 
     def _write_all(self, indices: list[int], processes: int | None) -> Iterator[None]:
         yield from in_parallel(self.write_clip, indices, processes)

@@ -1,0 +1,175 @@
+"""Experiment -> live objects. The only file that opens the registries."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from t2vgan.augment import Augment
+from t2vgan.checkpoint import load_generator
+from t2vgan.config import ConfigError, Experiment, from_dict, nearest
+from t2vgan.datasets import DATASETS
+from t2vgan.discriminators import DISCRIMINATORS
+from t2vgan.generators import GENERATORS
+from t2vgan.losses import LOSSES
+from t2vgan.module import T2VGAN, Term
+from t2vgan.text import TEXT_ENCODERS, TextPipeline
+
+
+def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], **given: Any) -> Any:
+    """The part that `node` names, from its options and from those of `given` that its constructor takes.
+
+    Raises ConfigError naming the choices, or the option that the part does not have.
+    """
+    options = dict(node)
+    name = options.pop("name", None)
+    if name not in choices:
+        raise ConfigError(
+            f"{kind}: no part is named '{name}'{nearest(str(name), choices)}; choose one of: {', '.join(choices)}"
+        )
+    taken = inspect.signature(choices[name]).parameters
+    known = [p for p in taken if p not in given]
+    for option in options:
+        if option not in known:
+            raise ConfigError(
+                f"{kind}: '{name}' has no option '{option}'{nearest(option, known)}; it has: {', '.join(known) or 'none'}"
+            )
+    try:
+        return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
+    except TypeError as error:
+        raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
+
+
+def datasets(experiment: Experiment) -> Callable[[str, int | None], Any]:
+    """`make(split, limit)` for the experiment's data set."""
+    data, clip = experiment.data, experiment.clip
+    if data.dataset.get("name") == "captioned_folder" or "root" in data.dataset:
+        root = Path(data.dataset.get("root", data.root))
+    else:
+        root = Path(data.root)
+    node = {k: v for k, v in data.dataset.items() if k != "root"}
+
+    def make(split: str, limit: int | None = None) -> Any:
+        return build(
+            "data.dataset", DATASETS, node, root=root, split=split, limit=limit, decoder=data.decoder,
+            size=clip.size, frames=clip.frames, duration_s=clip.duration_s,
+        )  # fmt: skip
+
+    return make
+
+
+@dataclass
+class Run:
+    """What a run trains, what it trains on and what judges it."""
+
+    game: T2VGAN
+    data: ClipsDataModule
+    extractor: Extractor
+
+
+def run(experiment: Experiment, *, limit: int | None = None) -> Run:
+    """All live objects of a run; makes the data and trains the judge where they are not there yet.
+
+    `limit` makes only so many training clips, for rehearsals.
+    """
+    data = datamodule(experiment, limit=limit)
+    data.prepare_data()
+    data.setup("fit")
+    pipeline = text_pipeline(experiment, cache=Path(experiment.data.root) / "text")
+    pipeline.warm([*data.captions(), *experiment.samples.prompts])
+    return Run(model(experiment, pipeline), data, judge(experiment))
+
+
+def datamodule(experiment: Experiment, *, limit: int | None = None) -> ClipsDataModule:
+    return ClipsDataModule(
+        make=datasets(experiment), data=experiment.data, clip=experiment.clip, seed=experiment.seed, limit=limit
+    )
+
+
+def text_pipeline(experiment: Experiment, cache: Path | None = None) -> TextPipeline:
+    return TextPipeline(vectors=experiment.text.vectors, cache=cache)
+
+
+def model(experiment: Experiment, pipeline: TextPipeline) -> T2VGAN:
+    """The untrained game, with weights drawn from the experiment's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        clip = experiment.clip
+        encoder = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim)
+        given = {"text_dim": encoder.dim, "size": clip.size, "clip_frames": clip.frames}
+        generator = build("generator", GENERATORS, experiment.generator, **given)
+        critics = {
+            name: build(f"discriminators.{name}", DISCRIMINATORS, node, **given)
+            for name, node in experiment.discriminators.items()
+        }
+        own = experiment.text.critic == "own" and not all(c.blind for c in critics.values())
+        critic_text = (
+            build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim) if own else None
+        )
+    for part in (generator, *critics.values()):  # the layout that CPUs and tensor cores convolve fastest
+        if all(p.dim() != 5 for p in part.parameters()):
+            part.to(memory_format=torch.channels_last)
+    for name, critic in critics.items():
+        if critic.frames is not None and critic.frames > clip.frames:
+            raise ConfigError(f"discriminators.{name}.frames is {critic.frames}, but a clip has {clip.frames} (clip.frames)")
+    return T2VGAN(
+        config=experiment,
+        text_pipeline=pipeline,
+        text_encoder=encoder,
+        critic_text=critic_text,
+        generator=generator,
+        discriminators=critics,
+        terms=terms(experiment, critics),
+        augment=build("augment", {"augment": Augment}, {"name": "augment", **experiment.augment}),
+    )
+
+
+def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> dict[str, dict[str, dict[str, Term]]]:
+    """`losses` of the experiment as Terms by player, critic and loss."""
+    found: dict[str, dict[str, dict[str, Term]]] = {side: {name: {} for name in critics} for side in "dg"}
+    for key, value in experiment.losses.items():
+        side, critic, loss = [*str(key).split("/"), "", ""][:3]
+        if side not in found or critic not in critics or str(key).count("/") != 2:
+            names = ", ".join(f"{s}/{c}/<loss>" for s in found for c in critics)
+            raise ConfigError(f"losses: '{key}' is not of the form {names}")
+        options = dict(value) if isinstance(value, Mapping) else {"weight": value}
+        weight, every = options.pop("weight", 1.0), options.pop("every", 1)
+        if not isinstance(weight, int | float) or not isinstance(every, int) or every < 1:
+            raise ConfigError(f"losses.{key}: weight has to be a number and every a whole number from 1, got {value}")
+        part = build(f"losses.{key}", LOSSES, {"name": loss, **options})
+        if not hasattr(part, "discriminator" if side == "d" else "generator"):
+            raise ConfigError(f"losses.{key}: '{loss}' has no term for the {'discriminator' if side == 'd' else 'generator'}")
+        if weight:
+            found[side][critic][loss] = Term(part, float(weight), every)
+    for side, by_critic in found.items():
+        if not any(by_critic.values()):
+            raise ConfigError(f"losses: nothing trains the {'discriminators' if side == 'd' else 'generator'} ({side}/...)")
+    return found
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[T2VGAN, Experiment]:
+    """The generator of a safetensors file or of a run folder (its best one, else its last), ready to be used."""
+    tensors, config, _ = load_generator(generator_file(path))
+    experiment = from_dict(config)
+    pipeline = text_pipeline(experiment)
+    game = model(experiment, pipeline)
+    parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
+    for name, part in parts.items():
+        mine = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+        part.load_state_dict(mine)
+    return game.to(device).eval(), experiment
+
+
+def generator_file(path: Path) -> Path:
+    if path.is_dir():
+        for name in ("best_generator.safetensors", "generator.safetensors"):
+            for folder in (path / "checkpoints", path):
+                if (folder / name).is_file():
+                    return folder / name
+        raise ValueError(f"{path}: no generator.safetensors in it or in its checkpoints/: has the run saved one yet?")
+    return path

@@ -1,0 +1,192 @@
+"""What the data sets of video files share: from a list of captioned clips to samples.
+
+A data set of video files has `clips`, `pool` (captions) and `view`, and takes its pictures from its own `frames` and
+`frame_edges`, so that a frame cache can put its own in their place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from t2vgan.seeds import stable_seed
+from t2vgan.shapes import Sample
+from t2vgan.video.decode import VideoError, probe_video, read_frames
+
+SPLITS = ("train", "val", "test")
+SHARE = {"val": 0.05, "test": 0.05}  # of the clips, where nobody says which clip belongs to which split
+SHORT = ("hold", "skip")
+
+
+@dataclass(frozen=True)
+class CaptionedClip:
+    """A video file, or the part of it from `start_s` to `end_s` (None: its end), and what it shows."""
+
+    file: Path
+    captions: tuple[str, ...]
+    key: str
+    start_s: float = 0.0
+    end_s: float | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    named: tuple[str, ...] = ()
+
+
+@dataclass
+class View:
+    """How clips are looked at: `frames` frames, at `i * duration_s / frames` after the start, `size` pixels square.
+
+    short: what is done with a video that ends before the last of these instants: "hold" its last frame, or "skip" it.
+    """
+
+    size: int
+    frames: int
+    duration_s: float
+    decoder: str
+    short: str
+    held: set[str] = field(default_factory=set)  # keys of the clips whose last frame was held, in this process
+
+    def __post_init__(self) -> None:
+        if self.short not in SHORT:
+            raise ValueError(f"short: there is no {self.short!r}; choose from {', '.join(SHORT)}")
+        if self.size < 1 or self.frames < 1 or not self.duration_s > 0:
+            what = f"size {self.size}, frames {self.frames}, duration_s {self.duration_s}"
+            raise ValueError(f"a clip needs a size, a number of frames and a duration above 0, not {what}")
+
+    @property
+    def times(self) -> np.ndarray:
+        return np.arange(self.frames) * self.duration_s / self.frames
+
+
+class VideoClips(Protocol):
+    """What the functions below need of a data set."""
+
+    clips: list[CaptionedClip]
+    pool: list[str]
+    view: View
+
+    def frames(self, index: int, numbers: np.ndarray | None = None) -> np.ndarray: ...
+
+    def frame_edges(self, index: int) -> np.ndarray: ...
+
+
+def sample(data: VideoClips, index: int, rng: np.random.Generator | None) -> Sample:
+    """The clip from a random start with a random caption, or (without `rng`) from its start with its first caption.
+
+    Raises `VideoError` when the video cannot be used.
+    """
+    clip, view = data.clips[index], data.view
+    edges = data.frame_edges(index)
+    start_s = 0.0 if rng is None else float(rng.uniform(0.0, max(0.0, float(edges[-1]) - view.duration_s)))
+    _note_short(clip, view, float(edges[-1]))
+    numbers = np.searchsorted(edges, start_s + view.times, side="right") - 1
+    which = 0 if rng is None else int(rng.integers(len(clip.captions)))
+    chosen = rng if rng is not None else np.random.default_rng(stable_seed(clip.key, "wrong caption"))
+    return Sample(
+        video=data.frames(index, np.clip(numbers, 0, len(edges) - 2)),
+        times=view.times.astype(np.float32),
+        caption=clip.captions[which],
+        wrong_caption=_wrong(clip, data.pool, chosen),
+        key=clip.key,
+        index=index,
+        attributes=dict(clip.attributes),
+        named=clip.named,
+    )
+
+
+def decoded(clip: CaptionedClip, view: View, numbers: np.ndarray | None) -> np.ndarray:
+    """Frames of the clip's part of its video, uint8 `(t, size, size, 3)`: all, or those with these numbers."""
+    first, last = _range(clip, view)
+    wanted = np.arange(first, last + 1) if numbers is None else first + numbers
+    return read_frames(clip.file, indices=wanted, size=view.size, decoder=view.decoder)
+
+
+def edges_of(clip: CaptionedClip, view: View) -> np.ndarray:
+    """When frame i of the clip's part is shown: from edges[i] to edges[i + 1] seconds, float64 `(n + 1,)`.
+
+    Seconds count from the part's start. Files tell times to a tick only: half of it is taken off, so that the instant
+    at which a frame begins belongs to that frame.
+    """
+    info = probe_video(clip.file, view.decoder)
+    first, last = _range(clip, view)
+    begins = info.times[first : last + 1] - clip.start_s - (info.tick_s / 2 + 1e-6)
+    end_s = min(info.duration_s, clip.end_s if clip.end_s is not None else info.duration_s) - clip.start_s
+    return np.append(np.maximum(begins, 0.0), max(end_s, 0.0))
+
+
+def _range(clip: CaptionedClip, view: View) -> tuple[int, int]:
+    """First and last frame number of the clip's part of its video."""
+    info = probe_video(clip.file, view.decoder)
+    if clip.start_s >= info.duration_s:
+        raise VideoError(f"{clip.file}: starts at {clip.start_s:g} s, but the video ends at {info.duration_s:.2f} s")
+    first = int(info.frame_at(np.asarray(clip.start_s)))
+    if clip.end_s is None:
+        return first, info.frames - 1
+    return first, max(first, int(np.searchsorted(info.times, clip.end_s - info.tick_s / 2 - 1e-6)) - 1)
+
+
+def _note_short(clip: CaptionedClip, view: View, length_s: float) -> None:
+    if length_s > view.times[-1] or clip.key in view.held:
+        return
+    what = f"{clip.file}: {length_s:.2f} s long, shorter than a clip of {view.duration_s:g} s"
+    if view.short == "skip":
+        raise VideoError(what)
+    view.held.add(clip.key)
+    if len(view.held) == 1:
+        told = "its last frame is held, as for every such clip; with short: skip they are left out"
+        warnings.warn(f"{what}: {told}", stacklevel=4)
+
+
+def _wrong(clip: CaptionedClip, pool: Sequence[str], rng: np.random.Generator) -> str:
+    start = int(rng.integers(len(pool)))
+    for step in range(len(pool)):
+        caption = pool[(start + step) % len(pool)]
+        if caption not in clip.captions:
+            return caption
+    raise ValueError(f"{clip.file}: every caption of the data set is also one of this clip's: no wrong one is left")
+
+
+def caption_pool(of_split: Sequence[CaptionedClip], everything: Sequence[CaptionedClip], where: Path) -> list[str]:
+    """The captions that a sample can hold, distinct and sorted: the split's own, or all where the split has only one.
+
+    Raises ValueError when there are not even two, because each sample needs a wrong caption too.
+    """
+    for clips in (of_split, everything):
+        pool = sorted({caption for clip in clips for caption in clip.captions})
+        if len(pool) >= 2:
+            return pool
+    raise ValueError(f"{where}: all clips have the same caption; learning from text needs at least two different ones")
+
+
+def hashed_splits(names: Iterable[str]) -> dict[str, str]:
+    """name -> train, val or test, by a hash of the name: adding clips later moves (almost) none between splits.
+
+    From three names on, no split is empty.
+    """
+    place = {name: stable_seed(name, "split") / 2**63 for name in names}
+    order = sorted(place, key=lambda name: place[name])
+    until = {"val": SHARE["val"], "test": SHARE["val"] + SHARE["test"]}
+    found = {name: next((split for split, share in until.items() if place[name] < share), "train") for name in order}
+    if len(order) >= 3:
+        for split in ("val", "test", "train"):
+            if split not in found.values():  # from the split that has most
+                richest = max(SPLITS, key=lambda other: list(found.values()).count(other))
+                found[next(name for name in order if found[name] == richest)] = split
+    return found
+
+
+def fingerprint(clips: Iterable[CaptionedClip], view: View, root: Path) -> str:
+    """Changes with the files' names and byte counts, their captions, and the view."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update(repr((1, view.size, view.frames, view.duration_s, view.decoder, view.short)).encode())
+    for clip in clips:
+        byte_count = clip.file.stat().st_size if clip.file.is_file() else -1
+        told = [clip.file.relative_to(root).as_posix(), byte_count, clip.start_s, clip.end_s, clip.captions, clip.key]
+        digest.update(json.dumps([*told, clip.attributes, clip.named], sort_keys=True).encode())
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""Train an experiment.
+
+    python -m t2vgan.fit --experiment lion_savanna                  # data made on first use, trains, logs
+    python -m t2vgan.fit --experiment lion_savanna --fast_dev_run   # one round of everything, in a minute or two
+    python -m t2vgan.fit --experiment lion_savanna clips=50000 g_optim.lr=1e-4 trainer.devices=2
+    python -m t2vgan.fit --resume runs/lion_savanna/00003           # go on where a run was stopped
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from t2vgan.command import run_command
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m t2vgan.fit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--experiment", help="name of a file in experiments/, or the path of a YAML file")
+    parser.add_argument("--resume", metavar="RUN", help="a run folder: go on from its last checkpoint")
+    parser.add_argument("--fast_dev_run", action="store_true", help="one round, one validation, one sample sheet")
+    parser.add_argument("--print_config", action="store_true", help="print the merged experiment and stop")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the experiment's keys")
+    return parser.parse_intermixed_args()
+
+
+def main() -> None:
+    args = arguments()
+    from t2vgan import config
+
+    if bool(args.experiment) == bool(args.resume):
+        raise config.ConfigError("name either --experiment NAME or --resume RUN")
+    if args.resume and not (Path(args.resume) / "config.yaml").is_file():
+        raise config.ConfigError(f"--resume {args.resume}: no config.yaml there, so it is not a run folder")
+    experiment = config.load(Path(args.resume) / "config.yaml" if args.resume else args.experiment, args.overrides)
+    if args.print_config:
+        print(config.to_yaml(experiment), end="")
+        return
+
+    from t2vgan.training import fit  # imports torch and Lightning, which a typo need not wait for
+
+    fit(experiment, resume=Path(args.resume) if args.resume else None, fast_dev_run=args.fast_dev_run)
+
+
+if __name__ == "__main__":
+    run_command(main)

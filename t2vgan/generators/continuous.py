@@ -1,0 +1,136 @@
+"""Generator that renders any instant: a motion code over continuous time, and a frame from it.
+
+The content code is fixed for the clip; what moves is a set of waves and drifts whose amplitudes, phases and speeds are
+read from the content code, so frames can be rendered in any number, order and density. Continuous time follows
+StyleGAN-V (Skorokhodov et al. 2022, section 3.1), which draws random motion anchors; here motion is smooth and linear
+in the code, which is what a caption can steer. Each frame is synthesised as in StyleGAN2 (Karras et al. 2020), from
+a learned constant and from coordinates that move: StyleGAN3's transformed Fourier features (Karras et al. 2021,
+section 3.2), several groups of them so that foreground and background can go different ways.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from t2vgan.generators.blocks import SynthesisBlock, WordAttention, bounded
+from t2vgan.shapes import TextFeatures
+
+
+class Motion(nn.Module):
+    """Content code `(b, h)` and instants `(b, t)` to the style of each frame `(b, t, h)` and its placements.
+
+    A placement is where one group of moving coordinates lies: x, y and the logarithm of its size, `(b, t, groups, 3)`.
+    """
+
+    def __init__(self, *, dim: int, waves: int, groups: int) -> None:
+        super().__init__()
+        self.rates = nn.Parameter(2 * math.pi * torch.logspace(-2, 2, waves, base=2))  # rad/s: 0.25 to 4 Hz
+        self.phases_amplitudes = nn.Linear(dim, 2 * waves)
+        self.start_speed = nn.Linear(dim, 2 * groups * 3)
+        self.sway = nn.Linear(waves, groups * 3, bias=False)
+        nn.init.normal_(self.start_speed.weight, std=0.3 / math.sqrt(dim))
+        nn.init.normal_(self.sway.weight, std=0.05)
+        self.layers = nn.Sequential(nn.Linear(dim + waves + 1, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim))
+        self.groups = groups
+
+    def forward(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        b, t = times.shape
+        phases, amplitudes = self.phases_amplitudes(content).float().chunk(2, -1)
+        waves = amplitudes[:, None] * torch.sin(times[..., None] * self.rates + phases[:, None])  # (b, t, waves)
+        start, speed = self.start_speed(content).float().reshape(b, 2, 1, -1).unbind(1)
+        drift = times[..., None] - 1.0  # seconds from the middle of a usual clip, so that start and speed are not at odds
+        places = (start + drift * speed + self.sway(waves)).reshape(b, t, self.groups, 3)
+        code = torch.cat([content[:, None].expand(b, t, -1), waves, drift], -1)
+        return F.leaky_relu(content[:, None] + self.layers(code), 0.2), places
+
+
+class MovingCoordinates(nn.Module):
+    """Fourier features and a soft spot in coordinates that were moved and scaled: `(n, groups, 3)` to `(n, c, s, s)`."""
+
+    def __init__(self, *, groups: int, features: int, size: int, highest: float) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(groups * 1000 + features)
+        angles = torch.rand(groups, features, generator=generator) * math.pi
+        cycles = 0.5 * (highest / 0.5) ** torch.rand(groups, features, generator=generator)  # per unit of height
+        self.register_buffer("waves", 2 * math.pi * torch.stack([angles.cos(), angles.sin()], -1) * cycles[..., None])
+        self.waves: Tensor
+        grid = (torch.arange(size) + 0.5) / size - 0.5
+        self.register_buffer("grid", torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1).reshape(-1, 2))
+        self.grid: Tensor
+        self.size, self.channels = size, groups * (2 * features + 1)
+
+    def forward(self, places: Tensor) -> Tensor:
+        moved = (self.grid[None, None] - places[:, :, None, :2]) * torch.exp(-places[:, :, None, 2:])  # (n, g, s*s, 2)
+        phases = torch.einsum("ngpk,gfk->ngfp", moved, self.waves)
+        spot = torch.exp(-18 * moved.square().sum(-1))[:, :, None]  # half as bright a fifth of the height away
+        features = torch.cat([phases.sin(), phases.cos(), spot], 2)
+        return features.reshape(len(places), self.channels, self.size, self.size)
+
+
+class Continuous(nn.Module):
+    """z `(b, z_dim)`, a caption and instants `(b, t)` in seconds to `(b, 3, t, size, size)` in [-1, 1].
+
+    `width` is the number of channels at 4 and 8 pixels; it halves with each doubling after that. Words are attended to
+    at `attend_at` pixels.
+    """
+
+    continuous = True
+
+    def __init__(
+        self,
+        *,
+        text_dim: int,
+        size: int,
+        z_dim: int = 64,
+        dim: int = 256,
+        width: int = 128,
+        waves: int = 16,
+        groups: int = 4,
+        attend_at: int = 8,
+    ) -> None:
+        super().__init__()
+        self.z_dim, self.size = z_dim, size
+        self.content = nn.Sequential(
+            nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)
+        )
+        self.motion = Motion(dim=dim, waves=waves, groups=groups)
+        self.constant = nn.Parameter(torch.randn(1, width, 4, 4))
+        sizes = [4 * 2**i for i in range((size // 4).bit_length())]
+        widths = [max(min(width, width * 8 // s), 16) for s in sizes]
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
+        )
+        self.attention = nn.ModuleDict(
+            {str(s): WordAttention(channels=c, text_dim=text_dim) for s, c in zip(sizes, widths, strict=True) if s == attend_at}
+        )
+        self.coordinates, self.enter = nn.ModuleDict(), nn.ModuleDict()
+        for s, c in zip(sizes, widths, strict=True):
+            if s in (8, 16):
+                self.coordinates[str(s)] = MovingCoordinates(groups=groups, features=6, size=s, highest=s / 4)
+                self.enter[str(s)] = nn.Conv2d(self.coordinates[str(s)].channels, c, 1)  # type: ignore[arg-type]
+
+    def forward(self, z: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
+        return self.attend(z, text, times)[0]
+
+    def attend(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor]:
+        """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
+        b, t = times.shape
+        z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        style, places = self.motion(self.content(torch.cat([z, text.sentence], 1)), times)
+        style, places = style.flatten(0, 1), places.flatten(0, 1)
+        x = self.constant.expand(b * t, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        rgb, maps = None, x.new_zeros(b, t, text.words.shape[1], 1, 1)
+        for block in self.blocks:
+            x, rgb = block(x, rgb, style)
+            s = str(x.shape[-1])
+            if s in self.coordinates:
+                x = x + self.enter[s](self.coordinates[s](places))
+            if s in self.attention:
+                x, attention = self.attention[s](x, text.words, text.mask, t)
+                maps = attention.transpose(1, 2).reshape(b, t, -1, *x.shape[-2:])
+        assert rgb is not None
+        return bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2), maps

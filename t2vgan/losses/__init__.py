@@ -1,0 +1,15 @@
+"""Losses by name. A term has `discriminator(play)`, `generator(play)` or both, each a scalar to be minimised."""
+
+from t2vgan.losses.adversarial import Hinge, Minimax, Nonsaturating, Relativistic
+from t2vgan.losses.gradient_penalty import R1, R2
+from t2vgan.losses.mismatch import Mismatch
+
+LOSSES = {
+    "minimax": Minimax,
+    "nonsaturating": Nonsaturating,
+    "hinge": Hinge,
+    "relativistic": Relativistic,
+    "mismatch": Mismatch,
+    "r1": R1,
+    "r2": R2,
+}

@@ -1,0 +1,32 @@
+"""What a loss term may see of one critic's round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from t2vgan.shapes import TextFeatures
+
+Seen = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Play:
+    """One critic looks at a batch of real and of fake clips that share their captions.
+
+    `real`, `fake`: what its eyes saw, `features`: what it made of that, `logits` (b, n): real is positive. In the
+    generator's step the real side carries no gradient, in the discriminator's step the fake video does not.
+    `text` is None for a critic that is blind to captions; `wrong_text` encodes captions that do not fit the real clips.
+    """
+
+    critic: Any  # features(seen, times), judge(features, text): for terms that look again
+    times: Tensor  # (b, t) seconds, the instants that the critic was shown
+    real: Seen
+    fake: Seen
+    real_features: Seen
+    real_logits: Tensor
+    fake_logits: Tensor
+    text: TextFeatures | None
+    wrong_text: TextFeatures | None

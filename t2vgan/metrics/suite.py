@@ -1,0 +1,149 @@
+"""All metrics from one pass over real and generated clips, for validation in training and for the command line alike.
+
+Keys, with `probe` standing for the extractor's name:
+- `fd_probe`, `kid_probe`: the mean of both distances between one half of the real clips and generated clips for the
+  captions of the other half; `fd_probe_floor`, `kid_probe_floor`: real half against real half. All of them compare
+  n/2 clips with n/2 clips, since the Fréchet distance is biased by about c/n: compare only runs of equal n.
+- `accuracy/<attribute>`, `accuracy/all`: generated clips against their captions, of the attributes that these name;
+  `ceiling/...`: the same for real clips; `floor/...`: real clips against other clips' captions;
+  `normalised/...`: (accuracy - floor) / (ceiling - floor).
+- `motion/...`: see `MotionStatistics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from t2vgan.metrics import METRICS
+from t2vgan.metrics.attributes import AttributeAccuracy, Judgement, Proportion, normalised_accuracy
+from t2vgan.metrics.motion import MotionStatistics
+from t2vgan.shapes import Video
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """A frozen network that turns clips of any size and length into features: `Probe`, `EffNetFeatures`."""
+
+    name: str
+    dim: int
+
+    def features(self, video: Video) -> Float[Tensor, "b d"]: ...
+
+
+def half(position: int) -> bool:
+    """Which half a clip belongs to, by the Thue-Morse sequence: even, also where the data repeats with some period."""
+    return bool(position.bit_count() % 2)
+
+
+class Distance(nn.Module):
+    """One distance and its floor, with equally many clips on every side."""
+
+    def __init__(self, metric: type[Metric], dim: int) -> None:
+        super().__init__()
+        # real halves A and B against the clips generated for the other half, and against each other
+        self.pairs = nn.ModuleDict({pair: metric(dim=dim, reset_real=True) for pair in ("a", "b", "floor")})
+
+    def update(self, real: Float[Tensor, "n d"], fake: Float[Tensor, "n d"], *, first: int) -> None:
+        """Add features of clips and of those generated for them; `first` counts the clips before."""
+        a = torch.tensor([half(first + i) for i in range(len(real))], dtype=torch.bool, device=real.device)
+        b = ~a
+        for pair, left, right in (("a", real[a], fake[b]), ("b", real[b], fake[a]), ("floor", real[a], real[b])):
+            metric = cast(Metric, self.pairs[pair])
+            metric.update(left, real=True)
+            metric.update(right, real=False)
+
+    def compute(self) -> tuple[float, float]:
+        """The distance and its floor."""
+        a, b, floor = (float(cast(Metric, self.pairs[pair]).compute()) for pair in ("a", "b", "floor"))
+        return (a + b) / 2, floor
+
+    def reset(self) -> None:
+        for metric in self.pairs.values():
+            cast(Metric, metric).reset()
+
+
+class Suite(nn.Module):
+    """Feed it batches of real and generated clips, then `compute`. Move it by device only."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        super().__init__()
+        self.extractor = extractor
+        self.attributes: Mapping[str, Sequence[str]] = getattr(extractor, "attributes", {})
+        self.distances = nn.ModuleDict({key: Distance(metric, extractor.dim) for key, metric in METRICS.items()})
+        self.accuracy = AttributeAccuracy(attributes=self.attributes)
+        self.ceiling = AttributeAccuracy(attributes=self.attributes)
+        self.motion = MotionStatistics()
+        self.clips = 0  # seen by this process
+
+    @torch.no_grad()
+    def update(
+        self,
+        real: Video,
+        fake: Float[Tensor, "n c t h w"],
+        truth: Sequence[Mapping[str, str]] = (),
+        named: Sequence[Sequence[str]] | None = None,
+    ) -> None:
+        """Add a batch: real clips, clips generated for their captions, the truth, and what the captions name of it."""
+        if len(real) != len(fake):
+            raise ValueError(f"{len(fake)} generated clips for {len(real)} real ones")
+        sides = self.extractor.features(real), self.extractor.features(fake)
+        for distance in self.distances.values():
+            cast(Distance, distance).update(*sides, first=self.clips)
+        if self.attributes and truth:
+            classify = self.extractor.classify  # pyright: ignore[reportAttributeAccessIssue]
+            self.ceiling.update(classify(sides[0]), truth, named)
+            self.accuracy.update(classify(sides[1]), truth, named)
+        self.motion.update(real, real=True)
+        self.motion.update(fake, real=False)
+        self.clips += len(real)
+
+    def compute(self) -> dict[str, float]:
+        """All figures by name, over all ranks; call it on every rank. NaN where there were too few clips."""
+        found: dict[str, float] = {}
+        for key, distance in self.distances.items():
+            name = f"{key}_{self.extractor.name}"
+            found[name], found[f"{name}_floor"] = cast(Distance, distance).compute()
+        if self.attributes:
+            found |= self._accuracies()
+        found |= {f"motion/{name}": value for name, value in self.motion.compute().items()}
+        return found
+
+    def judge(self) -> tuple[Judgement, Judgement]:
+        """Counts for generated and for real clips, over all ranks: for tables with intervals."""
+        return self.accuracy.compute(), self.ceiling.compute()
+
+    def _accuracies(self) -> dict[str, float]:
+        fake, real = self.judge()
+        found = {}
+        for name, counts in fake.accuracy.items():
+            if counts.total:
+                floor, ceiling = real.floor[name].rate, real.accuracy[name].rate
+                found[f"accuracy/{name}"] = counts.rate
+                found[f"ceiling/{name}"] = ceiling
+                found[f"floor/{name}"] = floor
+                found[f"normalised/{name}"] = normalised_accuracy(counts.rate, floor=floor, ceiling=ceiling)
+        return found
+
+    def reset(self) -> None:
+        """Forget all clips."""
+        for distance in self.distances.values():
+            cast(Distance, distance).reset()
+        for metric in (self.accuracy, self.ceiling, self.motion):
+            metric.reset()
+        self.clips = 0
+
+
+def table_rows(fake: Judgement, real: Judgement) -> list[tuple[str, Proportion, float, float, float]]:
+    """(attribute, generated, ceiling, floor, normalised) of every attribute that some caption names."""
+    rows = []
+    for name, counts in fake.accuracy.items():
+        if counts.total:
+            ceiling, floor = real.accuracy[name].rate, real.floor[name].rate
+            rows.append((name, counts, ceiling, floor, normalised_accuracy(counts.rate, floor=floor, ceiling=ceiling)))
+    return rows

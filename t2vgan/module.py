@@ -1,0 +1,219 @@
+"""The game between generator and critics, and nothing else.
+
+One batch is one round (Goodfellow et al. 2014, algorithm 1 with k = 1): the critics step on real and fake clips, then
+the generator and the text encoder it reads step through the critics. Both steps look at the same fakes, so a round
+costs one rendering and, for critics with frozen eyes, one look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L  # noqa: N812
+import torch
+from torch import Tensor, nn
+
+from t2vgan.config import Experiment
+from t2vgan.losses.play import Play, Seen
+from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
+from t2vgan.seeds import stable_seed
+from t2vgan.shapes import Clips, TextFeatures, TextInputs, Video
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss of one critic: `weight` times `loss`, computed each `every`-th round with `every` times the weight."""
+
+    loss: Any
+    weight: float
+    every: int = 1
+
+
+@dataclass
+class Look:
+    """What one critic saw of a round."""
+
+    times: Tensor
+    real: Seen
+    fake: Seen
+
+
+class T2VGAN(L.LightningModule):
+    """`terms["d" | "g"][critic][loss]` are the weighted losses; their names are the names of the curves."""
+
+    clips_seen: Tensor  # int64 scalar, training clips over all devices, in the checkpoint
+
+    def __init__(
+        self,
+        *,
+        config: Experiment,
+        text_pipeline: Callable[[list[str]], TextInputs],
+        text_encoder: nn.Module,
+        critic_text: nn.Module | None,
+        generator: nn.Module,
+        discriminators: dict[str, nn.Module],
+        terms: dict[str, dict[str, dict[str, Term]]],
+        augment: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config, self.text_pipeline, self.terms, self.augment = config, text_pipeline, terms, augment
+        self.text_encoder, self.generator = text_encoder, generator
+        self.discriminators, self.critic_text = nn.ModuleDict(discriminators), critic_text
+        self.ema_text_encoder = copy.deepcopy(text_encoder).eval().requires_grad_(False)
+        self.ema_generator = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.register_buffer("clips_seen", torch.zeros((), dtype=torch.long))
+        self.signs: dict[str, float | Tensor] = {}  # of the last round, for the callbacks
+
+    # ---- the round ---------------------------------------------------------------------------------------------
+
+    def training_step(self, clips: Clips, batch_idx: int) -> None:
+        torch.manual_seed(stable_seed(self.config.seed, int(self.clips_seen), self.global_rank, "round"))
+        g_optim = self.optimizers()[0]  # type: ignore[index]
+        d_optim = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # raw: Lightning then counts one step per round
+        self.set_rates(g_optim, d_optim)
+
+        inputs, wrong_inputs = self.text_inputs(clips.captions), self.text_inputs(clips.wrong_captions)
+        looks = self.look(clips, self.text_encoder(inputs))
+
+        right, wrong = self.critic_views(inputs), self.critic_views(wrong_inputs)
+        self.step("d", d_optim, looks, right, wrong)
+        with frozen([self.discriminators, self.critic_text]):
+            right = self.critic_views(inputs)
+            self.step("g", g_optim, looks, right, None)
+
+        self.clips_seen += len(clips) * self.trainer.world_size
+        self.log("clips_seen", self.clips_seen.float())
+
+    def look(self, clips: Clips, text: TextFeatures) -> dict[str, Look]:
+        """Renders the frames that the critics will look at and lets each of them see its share, real and fake."""
+        b, t = clips.times.shape
+        order = self.draw(clips, "frames", lambda g: torch.rand(t, generator=g)).argsort(1)
+        most = max(critic.frames or t for critic in self.discriminators.values())  # type: ignore[union-attr]
+        chosen = order[:, :most].sort(1).values
+        z = self.noise(clips)
+        if self.generator.continuous:
+            fake = self.generator(z, text, clips.times.gather(1, chosen))
+        else:
+            fake = pick(self.generator(z, text, clips.times), chosen)
+        real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
+        real, fake = self.augment(real, draws), self.augment(fake, draws)
+        self.signs.update(motion_signs(real, fake))
+
+        looks = {}
+        for name, critic in self.discriminators.items():
+            mine = order[:, : critic.frames or t].sort(1).values  # type: ignore[misc]
+            where = torch.searchsorted(chosen, mine)
+            with torch.no_grad():
+                seen = critic.see(pick(real, where))  # type: ignore[operator]
+            looks[name] = Look(clips.times.gather(1, mine), seen, critic.see(pick(fake, where)))  # type: ignore[operator]
+        return looks
+
+    def step(
+        self,
+        side: str,
+        optim: Any,
+        looks: dict[str, Look],
+        text: dict[str, TextFeatures | None],
+        wrong: dict[str, TextFeatures | None] | None,
+    ) -> None:
+        """Weighted sum of the side's losses over all critics, one gradient step; skipped when it is not finite."""
+        losses, total = {}, torch.zeros((), device=self.device)
+        for name, look in looks.items():
+            play = self.play(side, name, look, text[name], wrong[name] if wrong else None)
+            for loss, term in self.terms[side][name].items():
+                if self.trainer.global_step % term.every == 0:
+                    value = getattr(term.loss, "discriminator" if side == "d" else "generator")(play)
+                    losses[f"{side}/{name}/{loss}"] = value.detach()
+                    total = total + term.weight * term.every * value
+        optim.zero_grad()
+        several = self.trainer.world_size > 1
+        with self.trainer.strategy.block_backward_sync() if several else contextlib.nullcontext():  # type: ignore[attr-defined]
+            self.manual_backward(total)
+        players = [self.discriminators, self.critic_text] if side == "d" else [self.generator, self.text_encoder]
+        norm = mean_gradients(parameters(players), self.trainer.world_size, getattr(self.config, f"{side}_optim").clip_norm)
+        healthy = bool(torch.isfinite(norm))
+        if healthy:
+            optim.step()
+        self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
+        self.log_dict({**losses, f"{side}/total": total.detach(), f"{side}/grad_norm": norm})
+
+    def play(self, side: str, name: str, look: Look, text: TextFeatures | None, wrong: TextFeatures | None) -> Play:
+        critic: Any = self.discriminators[name]
+        fake = look.fake if side == "g" else tuple(f.detach() for f in look.fake)
+        with torch.set_grad_enabled(side == "d"):
+            real_features = critic.features(look.real, look.times)
+            real_logits = critic.judge(real_features, text)
+        fake_logits = critic.judge(critic.features(fake, look.times), text)
+        if side == "d":
+            self.signs[f"d/{name}/real"] = real_logits.detach().mean()
+            self.signs[f"d/{name}/fake"] = fake_logits.detach().mean()
+        return Play(critic, look.times, look.real, fake, real_features, real_logits, fake_logits, text, wrong)
+
+    # ---- text and noise ----------------------------------------------------------------------------------------
+
+    def text_inputs(self, captions: list[str]) -> TextInputs:
+        inputs = self.text_pipeline(captions)
+        return TextInputs(**{name: tensor.to(self.device) for name, tensor in vars(inputs).items()})
+
+    def critic_views(self, inputs: TextInputs) -> dict[str, TextFeatures | None]:
+        """What each critic is told of the captions: its own encoder's reading, or the generator's without gradient."""
+        told = self.critic_text(inputs) if self.critic_text is not None else self.text_encoder(inputs).detach()
+        return {name: None if critic.blind else told for name, critic in self.discriminators.items()}
+
+    def draw(self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor]) -> Tensor:
+        """One draw per clip, seeded by the clip and not by the rank, the worker or what was drawn before."""
+        seeds = (stable_seed(self.config.seed, clips.epoch, i, purpose) for i in clips.indices)
+        return torch.stack([how(torch.Generator().manual_seed(s)) for s in seeds]).to(self.device)
+
+    def noise(self, clips: Clips) -> Tensor:
+        return self.draw(clips, "noise", lambda g: torch.randn(self.generator.z_dim, generator=g))  # type: ignore[arg-type]
+
+    # ---- use ---------------------------------------------------------------------------------------------------
+
+    def encode(self, captions: list[str], *, ema: bool = True) -> TextFeatures:
+        return (self.ema_text_encoder if ema else self.text_encoder)(self.text_inputs(captions))
+
+    @torch.no_grad()
+    def generate(
+        self, captions: list[str], *, z: Tensor | None = None, times: Tensor | None = None, ema: bool = True
+    ) -> Video:
+        """Clips `(b, 3, t, h, w)` for the captions; by default new noise and the instants of the experiment's clips."""
+        generator: Any = self.ema_generator if ema else self.generator
+        if z is None:
+            z = torch.randn(len(captions), generator.z_dim)
+        if times is None:
+            clip = self.config.clip
+            times = (torch.arange(clip.frames) * clip.duration_s / clip.frames).expand(len(captions), -1)
+        return generator(z.to(self.device), self.encode(captions, ema=ema), times.to(self.device))
+
+    def validation_step(self, clips: Clips, batch_idx: int) -> Video:
+        return self.generate(clips.captions, z=self.noise(clips), times=clips.times)
+
+    # ---- optimisation ------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            adam(parameters([self.generator, self.text_encoder]), self.config.g_optim),
+            adam(parameters([self.discriminators, self.critic_text]), self.config.d_optim),
+        ]
+
+    def set_rates(self, *optims: Any) -> None:
+        for optim, config in zip(optims, (self.config.g_optim, self.config.d_optim), strict=True):
+            for group in optim.param_groups:
+                group["lr"] = config.lr * schedule(int(self.clips_seen), self.config.clips, config)
+
+
+def pick(video: Tensor, frames: Tensor) -> Tensor:
+    """Frames `(b, k)` of a video `(b, c, t, h, w)`."""
+    return video.gather(2, frames[:, None, :, None, None].expand(-1, video.shape[1], -1, *video.shape[3:]))
+
+
+def motion_signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Mean absolute change between the rendered frames, to be compared between real and fake."""
+    names = {"motion/real": real.detach(), "motion/fake": fake.detach()}
+    return {k: v.diff(dim=2).abs().mean() if v.shape[2] > 1 else v.new_zeros(()) for k, v in names.items()}

@@ -1,0 +1,61 @@
+"""Run folders: runs/<experiment>/00007/ with config.yaml, commit.txt, checkpoints/, samples/, metrics.csv."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+RUNS = Path("runs")
+
+
+def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
+    """Makes the run's own folder: the next number of the experiment, or `run_dir`, which must be new or empty."""
+    if run_dir is not None:
+        path = Path(run_dir)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ValueError(f"run_dir={path} is not empty: name a new folder, or go on with it by --resume {path}")
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+    parent = RUNS / experiment
+    parent.mkdir(parents=True, exist_ok=True)
+    number = max((int(p.name) for p in parent.iterdir() if re.fullmatch(r"\d{5}", p.name)), default=-1) + 1
+    while True:
+        path = parent / f"{number:05d}"
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:  # another run took the number in this moment
+            number += 1
+
+
+def run_dirs(experiment: str | None = None) -> list[Path]:
+    """Run folders that hold a configuration, oldest first by the time of their newest checkpoint or configuration."""
+    if not RUNS.is_dir():
+        return []
+    parents = [RUNS / experiment] if experiment else [p for p in RUNS.iterdir() if p.is_dir() and p.name != "fast_dev_run"]
+    found = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if (p / "config.yaml").is_file()]
+    return sorted(found, key=lambda p: max(f.stat().st_mtime for f in [p / "config.yaml", *p.glob("checkpoints/*")]))
+
+
+def newest_run(experiment: str | None = None) -> Path:
+    """The newest run (of the experiment) that has a generator to use."""
+    usable = [p for p in run_dirs(experiment) if (p / "checkpoints" / "generator.safetensors").is_file()]
+    if not usable:
+        what = f"of experiment '{experiment}' " if experiment else ""
+        raise ValueError(
+            f"no finished checkpoint {what}under {RUNS}/: train one first, e.g. "
+            f"python -m t2vgan.fit --experiment {experiment or 'lion_savanna'}, or name one with --checkpoint"
+        )
+    return usable[-1]
+
+
+def commit() -> str:
+    """The commit of the code that runs, with '+changes' where the working tree differs; 'unknown' outside of git."""
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"],
+                              cwd=folder, capture_output=True, text=True, timeout=10, check=True)  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
