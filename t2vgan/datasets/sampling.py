@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class View:
         return np.arange(self.frames) * self.duration_s / self.frames
 
 
+@runtime_checkable
 class VideoClips(Protocol):
     """What the functions below need of a data set."""
 
@@ -125,7 +126,7 @@ def _range(clip: CaptionedClip, view: View) -> tuple[int, int]:
     info = probe_video(clip.file, view.decoder)
     if clip.start_s >= info.duration_s:
         raise VideoError(f"{clip.file}: starts at {clip.start_s:g} s, but the video ends at {info.duration_s:.2f} s")
-    first = int(info.frame_at(np.asarray(clip.start_s)))
+    first = int(info.frame_at(np.array([clip.start_s]))[0])
     if clip.end_s is None:
         return first, info.frames - 1
     return first, max(first, int(np.searchsorted(info.times, clip.end_s - info.tick_s / 2 - 1e-6)) - 1)
