@@ -11,7 +11,7 @@ from t2vgan.datasets.savanna.scene import VALUES
 TIMES = np.arange(16) / 8
 
 
-@pytest.mark.parametrize(("subject", "action"), itertools.product(VALUES["subject"], VALUES["action"]))
+@pytest.mark.parametrize(("subject", "action"), list(itertools.product(VALUES["subject"], VALUES["action"])))
 def test_every_animal_in_every_action_is_drawn_in_known_inks_on_the_ground(subject, action):
     drawing = ANIMALS[subject](pose(action, TIMES, 2.0, 0.2, 1.0))
     known = inks(COATS[0], "noon")

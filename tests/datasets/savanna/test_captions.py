@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,7 @@ def test_articles_fit():
     for subject in VALUES["subject"]:
         for _ in range(60):
             words = caption({**LION, "subject": subject}, rng)[0].lower().split()
-            for article, word in zip(words, words[1:], strict=False):
+            for article, word in itertools.pairwise(words):
                 if article in ("a", "an"):
                     assert (article == "an") == (word[0] in "aeiou"), words
 

@@ -50,6 +50,8 @@ def test_wrong_captions_are_wrong_and_all_captions_are_announced():
 def test_a_higher_stored_frame_rate_is_sampled_at_the_right_instants():
     slow, fast = make()[2], make(fps=24.0)
     assert fast.frames(2).shape[0] == 48
+    np.testing.assert_array_equal(fast.frames(2, np.array([5, 2])), fast.frames(2)[[5, 2]])
+    np.testing.assert_allclose(fast.frame_edges(2), np.arange(49) / 24)
     np.testing.assert_array_equal(fast[2].video, slow.video)
     np.testing.assert_allclose(fast[2].times, slow.times, atol=1e-6)
 
@@ -81,6 +83,7 @@ def test_files_are_made_on_first_use_and_decoded(tmp_path):
     assert len(list(tmp_path.rglob("*.mp4"))) == 2
     assert data.frames(1).shape == drawn.frames(1).shape
     assert 0 < np.abs(data.frames(1).astype(int) - drawn.frames(1)).mean() < 8
+    np.testing.assert_array_equal(data.frames(1, np.array([3, 3])), data.frames(1)[[3, 3]])
     assert data.fingerprint != drawn.fingerprint
     assert len(dict(data.render_all())) == 2
 

@@ -85,9 +85,8 @@ def test_a_subject_stays_in_view_however_the_camera_pans(subject):
 
 
 def test_cut_and_fade_join_two_places():
-    then = {"then_place": "snow", "then_time": "night"}
-    plain, cut = clip(transition="none"), clip(transition="cut", **then)
-    fade = clip(transition="fade", **then)
+    plain, cut = clip(transition="none"), clip(transition="cut", then_place="snow", then_time="night")
+    fade = clip(transition="fade", then_place="snow", then_time="night")
     np.testing.assert_array_equal(plain[:6], cut[:6])
     np.testing.assert_array_equal(cut[-5:], fade[-5:])
     steps = np.abs(np.diff(cut.astype(int), axis=0)).mean(axis=(1, 2, 3))

@@ -37,7 +37,8 @@ def test_entries_hold_captions_with_what_they_name_and_wrong_ones():
 
 
 def test_the_digest_knows_every_option():
-    others = [replace(RECIPE, seed=1), replace(RECIPE, size=64), replace(RECIPE, fps=16.0), replace(RECIPE, split="val"),
-              replace(RECIPE, transition_share=0.1), replace(RECIPE, restrict={"subject": ("lion",)})]  # fmt: skip
+    changes = [{"seed": 1}, {"size": 64}, {"fps": 16.0}, {"split": "val"}, {"transition_share": 0.1},
+               {"restrict": {"subject": ("lion",)}}]  # fmt: skip
+    others = [replace(RECIPE, **change) for change in changes]
     digests = {recipe.digest() for recipe in [RECIPE, replace(RECIPE), *others]}
     assert len(digests) == 1 + len(others)
