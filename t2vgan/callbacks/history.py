@@ -41,7 +41,5 @@ def _csv_records(path: Path) -> list[dict[str, float]]:
 def _evaluations(path: Path) -> list[dict[str, float]]:
     lines = path.read_text().splitlines() if path.is_file() else []
     records = [json.loads(line) for line in lines if line.strip()]
-    return [
-        {name if name == "clips_seen" else f"val/{name}": value for name, value in record.items() if value is not None}
-        for record in records
-    ]
+    names = {"clips_seen": "clips_seen"}
+    return [{names.get(k, f"val/{k}"): float(v) for k, v in record.items() if v is not None} for record in records]

@@ -11,6 +11,7 @@ from t2vgan.callbacks.interrupt import Interrupt
 from t2vgan.checkpoint import load_generator
 
 CONFIG, CARD = {"name": "tiny"}, {"experiment": "tiny"}
+AS_IN_FIT = {"max_epochs": -1, "limit_val_batches": 1.0, "val_check_interval": 3, "check_val_every_n_epoch": None}
 
 
 def keeper(fit, every_clips: int = 8) -> Checkpointing:
@@ -75,11 +76,11 @@ def test_the_generator_file(fit):
 def test_a_run_that_was_cut_short_and_extended_ends_where_a_whole_one_does(fit, stop_at):
     """`max_steps` within an epoch, at its last batch, after it."""
     average = EMA(halflife_clips=9, rampup=1)
-    whole = everything(*fit(average, max_epochs=-1, max_steps=12))
-    fit(average, keeper(fit, 1000), max_epochs=-1, max_steps=stop_at)
+    whole = everything(*fit(average, max_steps=12, **AS_IN_FIT))
+    fit(average, keeper(fit, 1000), max_steps=stop_at, **AS_IN_FIT)
     last = fit.folder / "checkpoints" / "last.ckpt"
     assert seen_in(last) == 4 * stop_at
-    resumed = everything(*fit(average, max_epochs=-1, max_steps=12, ckpt_path=str(last)))
+    resumed = everything(*fit(average, max_steps=12, ckpt_path=str(last), **AS_IN_FIT))
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
@@ -89,14 +90,14 @@ def test_a_run_that_was_told_to_stop_resumes_exactly(fit, stop_at, how):
     """The signal comes in the middle of a step: the step is finished, saved, and nothing is lost or done twice."""
     before = signal.getsignal(signal.SIGINT)
     average = EMA(halflife_clips=9, rampup=1)
-    whole = everything(*fit(average, max_epochs=3))
+    whole = everything(*fit(average, max_steps=12, **AS_IN_FIT))
     with pytest.raises(SystemExit):
         told = Once(stop_at, lambda: os.kill(os.getpid(), how))
-        fit(average, told, Interrupt(), keeper(fit, 1000), max_epochs=3)
+        fit(average, told, Interrupt(), keeper(fit, 1000), max_steps=12, **AS_IN_FIT)
     assert signal.getsignal(signal.SIGINT) is before
     last = fit.folder / "checkpoints" / "last.ckpt"
     assert seen_in(last) == 4 * (stop_at + 1)
-    resumed = everything(*fit(average, max_epochs=3, ckpt_path=str(last)))
+    resumed = everything(*fit(average, max_steps=12, ckpt_path=str(last), **AS_IN_FIT))
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
@@ -126,7 +127,7 @@ def test_when_saving_fails_too_the_first_error_is_the_one_raised(fit, monkeypatc
         raise OSError("No space left on device")
 
     def trouble():
-        monkeypatch.setattr("lightning.pytorch.Trainer.save_checkpoint", full)
+        monkeypatch.setattr("lightning.pytorch.strategies.SingleDeviceStrategy.save_checkpoint", full)
         boom()
 
     with pytest.raises(RuntimeError, match="out of luck"), pytest.warns(UserWarning, match="No space left"):
