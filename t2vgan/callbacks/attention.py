@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.utilities import rank_zero_info
 
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.media import log_image, log_scalars
@@ -42,6 +41,7 @@ class Attention(Callback):
     ) -> None:
         self.path, self.prompt, self.times = Path(path), prompt, times
         self.every_clips, self.seed, self.draws = every_clips, seed, draws
+        self._told = False
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         clips = len(batch) * trainer.world_size
@@ -56,7 +56,9 @@ class Attention(Callback):
             return
         spotlight = self._spotlight(trainer, pl_module) if hasattr(pl_module.ema_generator, "attend") else None
         if spotlight is None or not spotlight.has_maps:
-            rank_zero_info("attention: this generator attends to no words, so there are no maps to draw")
+            if not self._told:
+                trainer.print("attention: this generator attends to no words, so there are no maps to draw")
+            self._told = True
             return
         seen = int(pl_module.clips_seen)
         write_png(self.path, spotlight.sheet())
@@ -66,13 +68,6 @@ class Attention(Callback):
 
     def _spotlight(self, trainer: Trainer, pl_module: Any) -> Spotlight:
         self.prompt = self.prompt or first_clips(trainer, 1)[0][0]
-        analysis = pl_module.text_pipeline.analyser([self.prompt])[0]
-        inputs = pl_module.text_inputs([self.prompt])
-        length = inputs.mask.shape[1]  # very long captions are cut
         generator = torch.Generator().manual_seed(self.seed)
         z = torch.randn(self.draws, pl_module.ema_generator.z_dim, generator=generator)
-        return Spotlight(
-            generator=pl_module.ema_generator, encoder=pl_module.ema_text_encoder, inputs=inputs,
-            words=analysis.words[:length], content=analysis.content[:length], z=z.to(pl_module.device),
-            times=self.times,
-        )  # fmt: skip
+        return Spotlight.of(pl_module, self.prompt, z=z.to(pl_module.device), times=self.times)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.utilities import rank_zero_info
 
 
 class Interrupt(Callback):
@@ -43,7 +43,8 @@ class Interrupt(Callback):
         if self._asked or not trainer.training:
             raise KeyboardInterrupt
         self._asked = True
-        rank_zero_info("stopping after this step; press Ctrl-C again to stop at once")
+        if trainer.is_global_zero:  # not by print, which the signal may have come into
+            os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
 
     def _give_back(self) -> None:
         if self._before is not None:

@@ -30,6 +30,10 @@ class ProgressBar(callbacks.ProgressBar):
         self._pace = Pace(first=0, total=total_clips)
         self._shown = 0.0
 
+    @property
+    def is_enabled(self) -> bool:
+        return self._enabled
+
     def enable(self) -> None:
         self._enabled = True
 
@@ -80,10 +84,9 @@ class ProgressBar(callbacks.ProgressBar):
             print(*args, **kwargs)
 
     def _show(self, trainer: Trainer, pl_module: Any) -> None:
-        self._shown = time.monotonic()
         if not self._enabled:
             return
-        seen, logged = int(pl_module.clips_seen), trainer.callback_metrics
+        self._shown, seen, logged = time.monotonic(), int(pl_module.clips_seen), trainer.callback_metrics
         losses = [f"{side} {float(logged[name]):.3g}" for side in "dg" if (name := f"{side}/total") in logged]
         note = "  ".join([self._pace.look(seen), *losses])
         if self._bars:

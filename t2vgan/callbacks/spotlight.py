@@ -38,6 +38,17 @@ class Spotlight:
         self.times = torch.tensor(times, device=z.device).expand(len(z), -1)
         self.video, self.maps = self._render(inputs)
 
+    @classmethod
+    def of(cls, model: Any, caption: str, *, z: Latent, times: Sequence[int | float]) -> Spotlight:
+        """Of the averaged generator of a game; only the words that its text encoder reads."""
+        analysis = model.text_pipeline.analyser([caption])[0]
+        inputs = model.text_inputs([caption])
+        length = inputs.mask.shape[1]  # very long captions are cut
+        return cls(
+            generator=model.ema_generator, encoder=model.ema_text_encoder, inputs=inputs,
+            words=analysis.words[:length], content=analysis.content[:length], z=z, times=times,
+        )  # fmt: skip
+
     @property
     def has_maps(self) -> bool:
         """False for a generator that was built without its attention."""
@@ -65,14 +76,10 @@ class Spotlight:
         places = [i for i, is_content in enumerate(self.content) if is_content]
         if len(places) < 2:
             return {}
-        shares = self.shares
-        most = max(places, key=lambda i: shares[i])
+        most = max(places, key=self.shares.__getitem__)
         change = {i: float((self._render(without(self.inputs, i))[0] - self.video).abs().mean()) for i in places}
         others = [change[i] for i in places if i != most]
-        return {
-            "attention/most_attended_change": change[most],
-            "attention/random_change": sum(others) / len(others),
-        }
+        return {"attention/most_attended_change": change[most], "attention/random_change": sum(others) / len(others)}
 
     @torch.no_grad()
     def _render(self, inputs: TextInputs) -> tuple[Video, Tensor]:

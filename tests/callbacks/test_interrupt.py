@@ -20,12 +20,13 @@ class Watch(Callback):
         self.seen.append(int(pl_module.clips_seen))
 
 
-def test_the_step_is_finished_and_the_run_stops(fit):
+def test_the_step_is_finished_and_the_run_stops(fit, capfd):
     module, watch, before = fit.Tiny(), Watch(), signal.getsignal(signal.SIGINT)
     module.midway = lambda seen: press() if seen == 8 else None
     with pytest.raises(SystemExit):
         fit(watch, Interrupt(), module=module)
     assert watch.seen == [4, 8, 12] and signal.getsignal(signal.SIGINT) is before
+    assert capfd.readouterr().err.count("stopping after this step") == 1
 
 
 def test_twice_stops_at_once(fit):
