@@ -190,7 +190,7 @@ def find(experiment: str | Path) -> Path:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """", did you mean 'x'?" where a known name is near, else nothing."""
+    """Where a known name is near: `, did you mean 'x'?`, else nothing."""
     match = difflib.get_close_matches(name, list(known), 1)
     return f", did you mean '{match[0]}'?" if match else ""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import lightning as L  # noqa: N812
+import lightning as L
 import torch
 from torch import Tensor, nn
 
@@ -91,7 +91,7 @@ class T2VGAN(L.LightningModule):
 
     def look(self, clips: Clips, text: TextFeatures) -> dict[str, Look]:
         """Renders the frames that the critics will look at and lets each of them see its share, real and fake."""
-        b, t = clips.times.shape
+        t = clips.times.shape[1]
         order = self.draw(clips, "frames", lambda g: torch.rand(t, generator=g)).argsort(1)
         most = max(critic.frames or t for critic in self.discriminators.values())  # type: ignore[union-attr]
         chosen = order[:, :most].sort(1).values
@@ -135,7 +135,8 @@ class T2VGAN(L.LightningModule):
         with self.trainer.strategy.block_backward_sync() if several else contextlib.nullcontext():  # type: ignore[attr-defined]
             self.manual_backward(total)
         players = [self.discriminators, self.critic_text] if side == "d" else [self.generator, self.text_encoder]
-        norm = mean_gradients(parameters(players), self.trainer.world_size, getattr(self.config, f"{side}_optim").clip_norm)
+        clip_norm = getattr(self.config, f"{side}_optim").clip_norm
+        norm = mean_gradients(parameters(players), self.trainer.world_size, clip_norm)
         healthy = bool(torch.isfinite(norm))
         if healthy:
             optim.step()

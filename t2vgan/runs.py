@@ -33,7 +33,7 @@ def run_dirs(experiment: str | None = None) -> list[Path]:
     """Run folders that hold a configuration, oldest first by the time of their newest checkpoint or configuration."""
     if not RUNS.is_dir():
         return []
-    parents = [RUNS / experiment] if experiment else [p for p in RUNS.iterdir() if p.is_dir() and p.name != "fast_dev_run"]
+    parents = [RUNS / experiment] if experiment else [p for p in RUNS.iterdir() if p.name != "fast_dev_run"]
     found = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if (p / "config.yaml").is_file()]
     return sorted(found, key=lambda p: max(f.stat().st_mtime for f in [p / "config.yaml", *p.glob("checkpoints/*")]))
 

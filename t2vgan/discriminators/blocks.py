@@ -33,8 +33,8 @@ class SpectralConv2d(nn.Conv2d):
                     self.u = u
             return self.weight / (u @ (flat @ v))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.normalised_weight(), self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.normalised_weight(), self.bias)
 
 
 class TimeEmbedding(nn.Module):

@@ -6,6 +6,8 @@ detail, a frame-level critic beside it sees detail in few frames.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -50,7 +52,7 @@ class ClipLevel(nn.Module):
         widths = [min(width * 2**i, most) for i in range((size // shrink // 4).bit_length() + 1)]
         self.entry = nn.Conv3d(3, widths[0], (3, 5, 5), (2 if clip_frames >= 8 else 1, 2, 2), (1, 2, 2))
         frames, downs = -(-clip_frames // (2 if clip_frames >= 8 else 1)), []
-        for a, b in zip(widths[:-2], widths[1:-1], strict=True):
+        for a, b in pairwise(widths[:-1]):
             downs.append(DownBlock3d(a, b, time=frames >= 4))
             frames //= 2 if frames >= 4 else 1
         self.trunk = nn.Sequential(*downs)

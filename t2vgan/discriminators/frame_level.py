@@ -6,6 +6,8 @@ the instants they were taken at are part of the judgement. No normalisation, as 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -46,7 +48,7 @@ class FrameLevel(nn.Module):
         self.frames, self.blind = frames, blind
         widths = [min(width * 2**i, most) for i in range((size // 8).bit_length())]  # down to 8 pixels
         self.entry = nn.Conv2d(3, widths[0], 3, padding=1)
-        self.trunk = nn.Sequential(*(DownBlock(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)))
+        self.trunk = nn.Sequential(*(DownBlock(a, b) for a, b in pairwise(widths)))
         joint = min(2 * widths[-1], 2 * most)
         self.join = nn.Conv2d(widths[-1] * frames, joint, 3, padding=1)
         self.when = TimeEmbedding(frames=frames, dim=joint)

@@ -1,4 +1,4 @@
-"""Frozen ImageNet features for a projected critic: EfficientNet-lite0 with its batch norms folded into its convolutions.
+"""Frozen ImageNet features for a projected critic: EfficientNet-lite0, its batch norms folded into its convolutions.
 
 Projected GAN (Sauer et al. 2021, table 5) found this small network to be the best eyes among those it tried. Folding
 changes nothing in the function (evaluation mode) and takes half of the layers, and their memory traffic, away.

@@ -23,7 +23,7 @@ class LevelHead(nn.Module):
         downs = max(size // 4, 1).bit_length() - 1  # halvings that lead from `size` to 4
         strides = [2 if i < downs else 1 for i in range(3)]
         self.convs = nn.ModuleList(
-            SpectralConv2d(channels if i == 0 else width, width, 3 if s == 1 else 4, s, 1) for i, s in enumerate(strides)
+            SpectralConv2d(width if i else channels, width, 3 if s == 1 else 4, s, 1) for i, s in enumerate(strides)
         )
 
     def forward(self, x: Tensor, when: Tensor) -> Tensor:
@@ -38,9 +38,10 @@ class LevelHead(nn.Module):
 class Projected(nn.Module):
     """Sees `frames` frames of a clip at `see_size` pixels through frozen EfficientNet-lite0 features.
 
-    Each level passes a fixed random 1x1 projection to `channels` (the cross-channel mixing of the paper; its cross-scale
-    mixing is left out), the frames are stacked as channels in their order in time, so that motion is what differs
-    between stacked maps, and a head judges realism and agreement with the caption in a 4x4 map of logits per level.
+    Each level passes a fixed random 1x1 projection to `channels` (the cross-channel mixing of the paper; its
+    cross-scale mixing is left out), the frames are stacked as channels in their order in time, so that motion is what
+    differs between stacked maps, and a head judges realism and agreement with the caption in a 4x4 map of logits per
+    level.
     """
 
     def __init__(

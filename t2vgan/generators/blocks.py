@@ -15,7 +15,7 @@ def per_channel(s: Tensor) -> Tensor:
 
 
 def bounded(rgb: Tensor, training: bool) -> Tensor:
-    """Colours within [-1, 1] for use. In training they may leave it: the critic says so, and a saturated tanh could not.
+    """Colours within [-1, 1] for use. In training they may leave it: the critic says so; a saturated tanh could not.
 
     With a tanh here the first few hundred steps drove whole clips into saturation, where no gradient leads out again.
     """
@@ -62,7 +62,7 @@ class SynthesisBlock(nn.Module):
 
     def forward(self, x: Tensor, rgb: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
         if self.up:
-            x = F.interpolate(x, scale_factor=2, mode="nearest")  # the convolution smooths; bilinear costs 8 times as much
+            x = F.interpolate(x, scale_factor=2, mode="nearest")  # the convolution smooths; bilinear costs 8 times more
             rgb = None if rgb is None else F.interpolate(rgb, scale_factor=2, mode="bilinear")
         x = F.leaky_relu(self.first(x, w), 0.2)
         x = F.leaky_relu(self.second(x, w), 0.2)

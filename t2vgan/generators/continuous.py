@@ -42,14 +42,14 @@ class Motion(nn.Module):
         phases, amplitudes = self.phases_amplitudes(content).float().chunk(2, -1)
         waves = amplitudes[:, None] * torch.sin(times[..., None] * self.rates + phases[:, None])  # (b, t, waves)
         start, speed = self.start_speed(content).float().reshape(b, 2, 1, -1).unbind(1)
-        drift = times[..., None] - 1.0  # seconds from the middle of a usual clip, so that start and speed are not at odds
+        drift = times[..., None] - 1.0  # s from the middle of a usual clip, so that start and speed are not at odds
         places = (start + drift * speed + self.sway(waves)).reshape(b, t, self.groups, 3)
         code = torch.cat([content[:, None].expand(b, t, -1), waves, drift], -1)
         return F.leaky_relu(content[:, None] + self.layers(code), 0.2), places
 
 
 class MovingCoordinates(nn.Module):
-    """Fourier features and a soft spot in coordinates that were moved and scaled: `(n, groups, 3)` to `(n, c, s, s)`."""
+    """Fourier features and a soft spot in moved and scaled coordinates: `(n, groups, 3)` to `(n, c, s, s)`."""
 
     def __init__(self, *, groups: int, features: int, size: int, highest: float) -> None:
         super().__init__()
@@ -104,11 +104,12 @@ class Continuous(nn.Module):
         self.blocks = nn.ModuleList(
             SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )
+        levels = list(zip(sizes, widths, strict=True))
         self.attention = nn.ModuleDict(
-            {str(s): WordAttention(channels=c, text_dim=text_dim) for s, c in zip(sizes, widths, strict=True) if s == attend_at}
+            {str(s): WordAttention(channels=c, text_dim=text_dim) for s, c in levels if s == attend_at}
         )
         self.coordinates, self.enter = nn.ModuleDict(), nn.ModuleDict()
-        for s, c in zip(sizes, widths, strict=True):
+        for s, c in levels:
             if s in (8, 16):
                 self.coordinates[str(s)] = MovingCoordinates(groups=groups, features=6, size=s, highest=s / 4)
                 self.enter[str(s)] = nn.Conv2d(self.coordinates[str(s)].channels, c, 1)  # type: ignore[arg-type]

@@ -66,8 +66,8 @@ class ConvLstm(nn.Module):
         for i in range(t):
             clock = torch.stack([gaps[:, i], times[:, i]], 1)
             x = self.drive(torch.cat([content, clock], 1))[:, :, None, None].expand(-1, -1, 8, 8)
-            if self.attention is not None:
-                x, attention = self.attention(x + hidden, text.words, text.mask, 1)
+            if (spotlight := self.attention) is not None:
+                x, attention = spotlight(x + hidden, text.words, text.mask, 1)
                 maps.append(attention.transpose(1, 2).reshape(b, -1, 8, 8))
             hidden, cell = self.cell(x, hidden, cell)
             states.append(hidden)

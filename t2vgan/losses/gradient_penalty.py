@@ -24,7 +24,8 @@ def exact_penalty(score: Score, seen: Seen) -> Scalar:
 def finite_difference_penalty(score: Score, seen: Seen, *, sigma: float) -> Scalar:
     """The same in expectation from two forward passes: E[((D(x + sigma e) - D(x)) / sigma)^2] / 2, e ~ N(0, I).
 
-    Seaweed-APT (Lin et al. 2025, section 3.3). No double backward, so it works with compiled critics and fused attention.
+    Seaweed-APT (Lin et al. 2025, section 3.3). No double backward, so it works with compiled critics and fused
+    attention.
     """
     still = tuple(s.detach() for s in seen)
     moved = tuple(s + sigma * torch.randn_like(s) for s in still)

@@ -23,7 +23,7 @@ class Mismatch:
 
     def discriminator(self, play: Play) -> Scalar:
         if play.wrong_text is None:
-            raise ValueError("mismatch: this critic is blind to captions; take the mismatch term away or set blind: false")
+            raise ValueError("mismatch: this critic is blind to captions; take the term away or set blind: false")
         wrong = play.critic.judge(play.real_features, play.wrong_text)
         if self.form == "hinge":
             return F.relu(1 + wrong).mean()
