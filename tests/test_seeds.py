@@ -25,7 +25,7 @@ def test_the_same_in_another_process() -> None:
 def test_range_and_difference() -> None:
     seeds = [stable_seed(seed, epoch, purpose) for seed in range(20) for epoch in range(20) for purpose in "ab"]
     assert len(set(seeds)) == len(seeds)
-    assert 0 <= min(seeds) and 2**62 < max(seeds) < 2**63
+    assert min(seeds) >= 0 and 2**62 < max(seeds) < 2**63
     assert stable_seed(1, 23) != stable_seed(12, 3) and stable_seed(1) != stable_seed("1")
     ones = sum(seed.bit_count() for seed in seeds) / len(seeds)
     assert 30 < ones < 33, "63 bits, half of them set"

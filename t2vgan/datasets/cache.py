@@ -223,7 +223,8 @@ def _with_progress(clips: Iterator[Any], start: int, total: int) -> Iterator[Any
                 progress.start()
                 progress.update(task, completed=start + count, speed=f"{count / gone_s:.0f}/s")
     finally:
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
 
 
 @contextmanager
