@@ -63,7 +63,7 @@ class Spotlight:
         """First row the clip, then one row per word: the brighter, the more it is looked at. uint8 `(H, W, 3)`."""
         frames = frames_of(self.video[:1])[0]
         heat = F.interpolate(self.maps[0].float(), size=frames.shape[1:3], mode="bilinear")  # (t, l, h, w)
-        heat = (heat / heat.max().clamp_min(1e-8)).cpu().numpy()
+        heat = ((heat - heat.min()) / (heat.max() - heat.min()).clamp_min(1e-8)).cpu().numpy()
         rows = [frames, *(lit(frames, heat[:, i]) for i in range(len(self.words)))]
         captions = [f"{word}  {share:.0%}" for word, share in zip(self.words, self.shares, strict=True)]
         return contact_sheet(rows, [" ".join(self.words), *captions], columns=columns)

@@ -1,0 +1,164 @@
+"""The command line, with the untrained generator of the smoke experiment."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from t2vgan import assemble, config, sample
+from t2vgan.checkpoint import save_generator
+from t2vgan.command import run_command
+
+PROMPT = "A majestic lion stalks its prey across the golden savanna at sunset"
+SIZE, FRAMES, SECONDS = 16, 8, 2.0
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run folder as `fit` leaves it."""
+    experiment = config.load("smoke", [])
+    assert (experiment.clip.size, experiment.clip.frames, experiment.clip.duration_s) == (SIZE, FRAMES, SECONDS)
+    game = assemble.model(experiment, assemble.text_pipeline(experiment))
+    parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
+    tensors = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    folder = tmp_path_factory.mktemp("runs") / "smoke" / "00000"
+    save_generator(folder / "checkpoints" / "generator.safetensors", tensors, config.to_dict(experiment), {})
+    (folder / "config.yaml").write_text(config.to_yaml(experiment))
+    return folder
+
+
+def call(monkeypatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["sample", *map(str, arguments)])
+    run_command(sample.main)
+
+
+def refused(monkeypatch, capsys, *arguments: object) -> str:
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, *arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and error.startswith("t2vgan: error: ") and error.count("\n") == 1
+    return error
+
+
+def frames_in(path: Path) -> tuple[np.ndarray, float]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        return np.stack(frames), float(stream.average_rate)
+
+
+def test_one_clip_as_it_is(run, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "new" / "lion.mp4"
+    call(monkeypatch, PROMPT, "-o", path, "--checkpoint", run)
+    frames, fps = frames_in(path)
+    assert frames.shape == (FRAMES, 256, 256, 3) and fps == FRAMES / SECONDS
+    assert capsys.readouterr().out == f"{path}: 1 clip of 8 frames, 2 s\n"
+
+
+def test_the_newest_run_is_taken(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("t2vgan.runs.RUNS", run.parent.parent)
+    call(monkeypatch, PROMPT, "-o", tmp_path / "a.png")
+    call(monkeypatch, PROMPT, "-o", tmp_path / "b.png", "--experiment", "smoke")
+    call(monkeypatch, PROMPT, "-o", tmp_path / "c.png", "--checkpoint", run / "checkpoints" / "generator.safetensors")
+    assert len({(tmp_path / f"{name}.png").read_bytes() for name in "abc"}) == 1
+
+
+def test_rate_length_and_scale(run, tmp_path, monkeypatch):
+    path = tmp_path / "long.mp4"
+    call(monkeypatch, PROMPT, "-o", path, "--checkpoint", run, "--fps", 30, "--length", 2.5, "--scale", 2)
+    frames, fps = frames_in(path)
+    assert frames.shape == (75, 32, 32, 3) and fps == 30
+
+
+def test_several_clips_share_a_grid(run, tmp_path, monkeypatch):
+    path = tmp_path / "two.gif"
+    call(monkeypatch, "A lion runs", "A zebra drinks", "--count", 2, "-o", path, "--checkpoint", run, "--scale", 4)
+    with Image.open(path) as image:
+        assert image.format == "GIF" and image.width > 4 * 200 and 1 < image.n_frames <= FRAMES  # type: ignore[attr-defined]
+
+
+def test_a_sheet_and_the_attention(run, tmp_path, monkeypatch):
+    sheet, maps = tmp_path / "sheet.png", tmp_path / "words.png"
+    call(monkeypatch, "A lion runs", "-o", sheet, "--attention", maps, "--checkpoint", run)
+    assert Image.open(sheet).width > 8 * 96
+    assert Image.open(maps).height > 3 * Image.open(sheet).height  # the clip and three words
+
+
+def test_seed_and_count():
+    first, more = sample.noise(0, 2, 16), sample.noise(0, 4, 16)
+    assert torch.equal(first, more[:2]) and len(more.unique(dim=0)) == 4
+    assert not torch.equal(first, sample.noise(1, 2, 16))
+
+
+@pytest.mark.parametrize("name", ["continuous", "convlstm"])
+def test_long_clips_do_not_depend_on_how_they_are_made(monkeypatch, name):
+    """In parts where the generator allows it, in one go where it does not."""
+    options = {"name": name, "z_dim": 16, "dim": 32, "width": 32}
+    experiment = config.load("smoke", [f"generator={{{', '.join(f'{k}: {v}' for k, v in options.items())}}}"])
+    game = assemble.model(experiment, assemble.text_pipeline(experiment)).eval()
+    times, z = [i / 4 for i in range(10)], sample.noise(0, 1, 16)
+    whole = sample.render(game, PROMPT, z, times)
+    monkeypatch.setattr(sample, "FRAMES_AT_ONCE", 3)
+    parts = sample.render(game, PROMPT, z, times)
+    assert whole.shape == parts.shape == (10, SIZE, SIZE, 3) and whole.std() > 0
+    assert np.abs(whole.astype(int) - parts).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["  ", "-o", "a.mp4"], "a prompt is empty"),
+        (["A lion", "-o", "a.avi"], "a.avi: the name has to end in one of .mp4, .gif, .png"),
+        (["A lion", "-o", "a"], "the name has to end in"),
+        (["A lion", "-o", "a.mp4", "--attention", "b.jpg"], "--attention b.jpg"),
+        (["A lion", "-o", "a.mp4", "--fps", "0"], "--fps 0: has to be above 0 and at most 120"),
+        (["A lion", "-o", "a.mp4", "--fps", "nan"], "--fps nan"),
+        (["A lion", "-o", "a.mp4", "--length", "61"], "--length 61: has to be above 0 and at most 60"),
+        (["A lion", "-o", "a.mp4", "--length", "-1"], "--length -1"),
+        (["A lion", "-o", "a.mp4", "--scale", "0"], "--scale 0"),
+        (["A lion", "-o", "a.mp4", "--count", "0"], "--count 0"),
+        (["A lion", "A zebra", "-o", "a.mp4", "--count", "33"], "--count 33: from 1 to 64 clips in all"),
+        (["A lion", "-o", "a.mp4", "--checkpoint", "x", "--experiment", "y"], "either --checkpoint or --experiment"),
+        (["A lion", "-o", "a.mp4", "--checkpoint", "nowhere.safetensors"], "there is no such file"),
+        (["A lion", "-o", "a.mp4", "--experiment", "nothing"], "'nothing'"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(monkeypatch, capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_many_frames(run, tmp_path, monkeypatch, capsys):
+    options = ["--count", 2, "--fps", 120, "--length", 60, "--checkpoint", run]
+    assert "2 clips of 7200 frames are too many" in refused(
+        monkeypatch, capsys, "A lion", "-o", tmp_path / "a.mp4", *options
+    )
+
+
+def test_files_are_not_overwritten_unasked(run, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "a.png"
+    path.write_text("precious")
+    assert "--force" in refused(monkeypatch, capsys, "A lion", "-o", path, "--checkpoint", run)
+    arguments = ["A lion", "-o", tmp_path / "b.png", "--attention", path, "--checkpoint", run]
+    assert "--force" in refused(monkeypatch, capsys, *arguments)
+    assert path.read_text() == "precious" and not (tmp_path / "b.png").exists()
+    call(monkeypatch, "A lion", "-o", path, "--checkpoint", run, "--force")
+    assert Image.open(path).format == "PNG"
+
+
+def test_the_help_is_quick_and_shows_examples():
+    """Without importing torch."""
+    code = "import sys; sys.argv = ['sample', '--help']\ntry:\n import t2vgan.sample as s; s.main()\n"
+    code += "except SystemExit:\n print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert re.search(r'python -m t2vgan\.sample ".+" -o lion\.mp4', done.stdout)
+    assert done.stdout.rstrip().endswith("False")
