@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, Trainer
 
 from t2vgan.callbacks.history import Curve, read_curves, thinned
 
-# title, the curves in it (the text outside of the brackets of a match is left out of the legend), logarithmic
+# title, names of its curves (the part in brackets is what the legend says), logarithmic where it spans a decade
 PANELS: list[tuple[str, str, bool]] = [
     ("critics' losses", r"d/(?!grad_norm|skipped)(.+)", False),
     ("generator's losses", r"g/(?!grad_norm|skipped)(.+)", False),
@@ -43,6 +43,7 @@ class Curves(Callback):
 def draw_curves(folder: Path) -> Path | None:
     """Draw `curves.png` in the run folder; None when nothing has been measured yet."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     curves = read_curves(folder)
     matched = [(title, log, _matching(curves, pattern)) for title, pattern, log in PANELS]
@@ -56,9 +57,12 @@ def draw_curves(folder: Path) -> Path | None:
         for name, curve in found.items():
             style = ":" if "floor" in name else "--" if name.endswith(("fake", "ceiling/all")) else "-"
             ax.plot(*zip(*thinned(curve), strict=True), style, label=name, linewidth=2 if name.endswith("all") else 1.2)
-        if logarithmic and all(y > 0 for curve in found.values() for _, y in curve):
+        values = [y for curve in found.values() for _, y in curve]
+        if logarithmic and min(values) > 0 and max(values) > 10 * min(values):
             ax.set_yscale("log")
         ax.set(title=title, xlabel="clips seen")
+        ax.locator_params(axis="x", nbins=6)
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
         ax.grid(alpha=0.3)
         ax.legend(fontsize=7)
     for ax in axes[len(panels) :]:
