@@ -150,7 +150,10 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
             merged = OmegaConf.merge(merged, node)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{where}: {_one_line(error)}") from None
-    loaded = OmegaConf.to_object(merged)
+    try:
+        loaded = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:  # a '${...}' that leads nowhere
+        raise ConfigError(f"{experiment}: {_one_line(error)}") from None
     assert isinstance(loaded, Experiment)
     _check_values(loaded)
     return loaded
@@ -211,11 +214,12 @@ def _chain(path: Path, seen: tuple[Path, ...]) -> list[tuple[str, DictConfig]]:
 
 
 def _dotlist(overrides: Iterable[str]) -> DictConfig:
+    overrides = list(overrides)
     for item in overrides:
         if not re.match(r"[A-Za-z_][\w./]*=", item):
             raise ConfigError(f"command line: '{item}' is not an override of the form key=value, e.g. clips=50000")
     try:
-        return OmegaConf.from_dotlist(list(overrides))
+        return OmegaConf.from_dotlist(overrides)
     except Exception as error:
         raise ConfigError(f"command line: {_one_line(error)}") from None
 
@@ -250,6 +254,9 @@ def _check_values(e: Experiment) -> None:
             raise ConfigError(f"{key} is {value}: it must be greater than 0")
     if e.clip.size not in (16, 32, 64, 128, 256):
         raise ConfigError(f"clip.size is {e.clip.size}: generators double their pixels, so take 16, 32, 64, 128 or 256")
+    for key, optim in (("g_optim", e.g_optim), ("d_optim", e.d_optim)):
+        if len(optim.betas) != 2 or not all(0 <= beta < 1 for beta in optim.betas):
+            raise ConfigError(f"{key}.betas is {optim.betas}: Adam takes two numbers, each at least 0 and below 1")
     allowed = {
         "trainer.precision": (e.trainer.precision, ("auto", "32-true", "bf16-mixed")),
         "logger.wandb": (e.logger.wandb, ("auto", "online", "offline", "off")),

@@ -1,9 +1,11 @@
 """Train an experiment.
 
-python -m t2vgan.fit --experiment lion_savanna                  # data made on first use, trains, logs
-python -m t2vgan.fit --experiment lion_savanna --fast_dev_run   # one round of everything, in a minute or two
-python -m t2vgan.fit --experiment lion_savanna clips=50000 g_optim.lr=1e-4 trainer.devices=2
-python -m t2vgan.fit --resume runs/lion_savanna/00003           # go on where a run was stopped
+    python -m t2vgan.fit --experiment lion_savanna                  # data made on first use, trains, logs
+    python -m t2vgan.fit --experiment lion_savanna --fast_dev_run   # one round of everything, in a minute or two
+    python -m t2vgan.fit --experiment lion_savanna clips=50000 g_optim.lr=1e-4 trainer.devices=2
+    python -m t2vgan.fit --resume runs/lion_savanna/00003           # go on where a run was stopped
+
+The keys that can be overridden are those that --print_config shows.
 """
 
 from __future__ import annotations

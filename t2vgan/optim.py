@@ -51,7 +51,7 @@ def parameters(players: Iterable[nn.Module | None]) -> list[nn.Parameter]:
 @contextlib.contextmanager
 def frozen(players: Iterable[nn.Module | None]) -> Iterator[None]:
     """Within it the players get no gradients; what passes through them to others still flows."""
-    owned = parameters(players)
+    owned = [p for p in parameters(players) if p.requires_grad]
     for p in owned:
         p.requires_grad_(False)
     try:
