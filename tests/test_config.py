@@ -129,7 +129,7 @@ def test_to_yaml_and_back(write: Write):
 
 
 def test_a_saved_experiment_with_an_unknown_key():
-    with pytest.raises(ConfigError, match="saved experiment: unknown key 'clip.sizes', did you mean 'size'"):
+    with pytest.raises(ConfigError, match=r"saved experiment: unknown key 'clip.sizes', did you mean 'size'"):
         from_dict({"clip": {"sizes": 3}})
 
 

@@ -58,7 +58,7 @@ def test_a_folder_of_ones_own():
 def test_a_folder_with_something_in_it_is_refused():
     Path("mine").mkdir()
     Path("mine/config.yaml").write_text("name: x")
-    with pytest.raises(ValueError, match="run_dir=mine is not empty: .* --resume mine"):
+    with pytest.raises(ValueError, match=r"run_dir=mine is not empty: .* --resume mine"):
         new_run_dir("lions", "mine")
     assert Path("mine/config.yaml").read_text() == "name: x"
 

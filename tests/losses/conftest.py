@@ -1,0 +1,26 @@
+"""Rounds of the game whose logits, features and critics a test chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from t2vgan.losses.play import Play
+
+
+@pytest.fixture
+def make_play() -> Callable[..., Play]:
+    """`make_play(real_logits, fake_logits, **what else differs from nothing)`."""
+
+    def make(real_logits: Tensor, fake_logits: Tensor, **others: Any) -> Play:
+        nothing: dict[str, Any] = {
+            "critic": None, "times": torch.zeros(len(real_logits), 1), "real": (), "fake": (), "real_features": (),
+            "text": None, "wrong_text": None,
+        }  # fmt: skip
+        return Play(**{**nothing, **others}, real_logits=real_logits, fake_logits=fake_logits)
+
+    return make
