@@ -8,6 +8,7 @@ from __future__ import annotations
 from t2vgan.metrics.attributes import AttributeAccuracy
 from t2vgan.metrics.frechet import FrechetVideoDistance, frechet_distance
 from t2vgan.metrics.kernel import KernelVideoDistance, kernel_distance
+from t2vgan.metrics.probe import Probe
 
 METRICS = {
     "fd": FrechetVideoDistance,
@@ -19,6 +20,7 @@ __all__ = [
     "AttributeAccuracy",
     "FrechetVideoDistance",
     "KernelVideoDistance",
+    "Probe",
     "frechet_distance",
     "kernel_distance",
 ]

@@ -23,8 +23,8 @@ LR = 3e-3
 WEIGHT_DECAY = 0.02
 WARMUP = 0.15  # of the training
 SHIFT = 3  # pixels
-NOISE = 0.08  # largest standard deviation
-SIZES = (64, 64, 48, 32)  # what a batch is degraded to, drawn evenly
+NOISE = 0.04  # largest standard deviation
+SIZES = (64, 64, 48, 32)  # what equal shares of each batch are degraded to
 STANDARDISE_CLIPS = 1_000
 
 
@@ -113,9 +113,16 @@ def _loss(logits: Mapping[str, Float[Tensor, "n v"]], wanted: Int[Tensor, "n a"]
 
 
 def degrade(video: Fitted, generator: torch.Generator) -> Fitted:
-    """Random resolution (per batch), shift and noise (per clip), the same over a clip's frames."""
-    size = SIZES[int(torch.randint(len(SIZES), (), generator=generator))]
-    video = resize(resize(video, size), SIZE)
+    """Random resolution, shift and strength of noise per clip, the same over its frames.
+
+    Every batch has all resolutions: batches of one resolution each spoil the batch norms' statistics.
+    """
+    order, parts = torch.randperm(len(video), generator=generator), len(SIZES)
+    video = video.clone()
+    for i, size in enumerate(SIZES):
+        if size != SIZE:
+            rows = order[i::parts]
+            video[rows] = resize(resize(video[rows], size), SIZE)
     padded = F.pad(video.flatten(1, 2), [SHIFT] * 4, mode="replicate").unflatten(1, video.shape[1:3])
     corners = torch.randint(2 * SHIFT + 1, (len(video), 2), generator=generator).tolist()
     shifted = [clip[..., y : y + SIZE, x : x + SIZE] for clip, (y, x) in zip(padded, corners, strict=True)]

@@ -25,14 +25,14 @@ from t2vgan.shapes import Video
 SIZE = 64  # pixels that clips are resized to
 FRAMES = 16  # frames that are looked at
 GROUP = 4  # neighbouring frames that a 2-D convolution sees as channels
-LOOKS = [1, 5, 9, 13]  # the single frames that are looked at
+LOOKS = [2, 7, 12]  # the single frames that are looked at
 FORMAT = "t2vgan-probe-1"
 
 Fitted = Float[Tensor, "b c 16 64 64"]  # FRAMES frames of SIZE pixels
 
 
 def fit_clip(video: Video) -> Fitted:
-    """A clip of any size and length as FRAMES frames of SIZE pixels: nearest earlier frame, antialiased resizing."""
+    """A clip of any size and length as FRAMES frames of SIZE pixels, each the last one shown at its instant."""
     length = video.shape[2]
     if length != FRAMES:
         video = video[:, :, [i * length // FRAMES for i in range(FRAMES)]]
@@ -40,19 +40,19 @@ def fit_clip(video: Video) -> Fitted:
 
 
 def resize(video: Video, size: int) -> Float[Tensor, "b c t {size} {size}"]:
-    """Square frames by bilinear interpolation, antialiased when they shrink."""
+    """Square frames: means over areas when they shrink, as a renderer makes them, bilinear when they grow."""
     if video.shape[-2:] == (size, size):
         return video
-    shrinks = size < max(video.shape[-2:])
     frames = video.transpose(1, 2).flatten(0, 1)
-    frames = F.interpolate(frames, size=(size, size), mode="bilinear", antialias=shrinks)
-    return frames.unflatten(0, (-1, video.shape[2])).transpose(1, 2)
+    mode = "area" if size < max(video.shape[-2:]) else "bilinear"
+    return F.interpolate(frames, size=(size, size), mode=mode).unflatten(0, (-1, video.shape[2])).transpose(1, 2)
 
 
 class Probe(nn.Module):
     """Video classifier with one head per attribute, on the features of two streams.
 
-    The first looks at a few single frames and learns shapes and colours; the second looks at the brightness of GROUP
+    The first looks at a few single frames and learns shapes and colours, wherever in the frame: it pools by the
+    maximum, or small animals are lost among the background. The second looks at the brightness of GROUP
     frames and their differences as channels, then puts the groups in order by 3-D convolutions: it learns motion.
     `attributes` lists the values of each attribute in the order of the logits.
     """
@@ -97,7 +97,7 @@ class Probe(nn.Module):
         """Features of clips of FRAMES frames of SIZE pixels, with gradient: for training the probe."""
         b = len(video)
         stills = video[:, :, LOOKS].transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        appearance = self.look(stills).float().mean(dim=(2, 3)).unflatten(0, (b, -1)).mean(1)
+        appearance = self.look(stills).float().amax(dim=(2, 3)).unflatten(0, (b, -1)).mean(1)
         groups = video.mean(1).unflatten(1, (-1, GROUP)).flatten(0, 1)
         changes = 2 * (groups[:, 1:] - groups[:, :-1])
         maps = self.move(torch.cat([groups, changes], dim=1).contiguous(memory_format=torch.channels_last))
