@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,17 @@ from torch import nn
 from t2vgan.augment import Augment
 from t2vgan.checkpoint import load_generator
 from t2vgan.config import ConfigError, Experiment, from_dict, nearest
+from t2vgan.datamodule import ClipsDataModule
 from t2vgan.datasets import DATASETS
+from t2vgan.datasets.cache import cached
 from t2vgan.discriminators import DISCRIMINATORS
 from t2vgan.generators import GENERATORS
+from t2vgan.judges import trained_probe
 from t2vgan.losses import LOSSES
+from t2vgan.metrics.effnet import EffNetFeatures
+from t2vgan.metrics.probe import FRAMES as PROBE_FRAMES
+from t2vgan.metrics.probe import SIZE as PROBE_SIZE
+from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
@@ -45,22 +54,38 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
         raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
 
 
-def datasets(experiment: Experiment) -> Callable[[str, int | None], Any]:
-    """`make(split, limit)` for the experiment's data set."""
+def cache_folder(experiment: Experiment) -> Path:
+    """Where what is made from the data set is kept: frames, analysed captions, the judge."""
+    return Path(experiment.data.root) / str(experiment.data.dataset.get("name")) / "cache"
+
+
+def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | None], Any]:
+    """`make(split, limit)` for the experiment's data set, behind its frame cache if it has one; `changed` options win."""
     data, clip = experiment.data, experiment.clip
-    if data.dataset.get("name") == "captioned_folder" or "root" in data.dataset:
-        root = Path(data.dataset.get("root", data.root))
-    else:
-        root = Path(data.root)
-    node = {k: v for k, v in data.dataset.items() if k != "root"}
+    given = {
+        "root": Path(data.root), "decoder": data.decoder,
+        "size": clip.size, "frames": clip.frames, "duration_s": clip.duration_s,
+        "source": "render" if data.cache else "files",
+    }  # fmt: skip
+    node = dict(data.dataset)
+    if "root" in node:  # a data set may lie anywhere
+        given["root"] = Path(node.pop("root"))
 
     def make(split: str, limit: int | None = None) -> Any:
-        return build(
-            "data.dataset", DATASETS, node, root=root, split=split, limit=limit, decoder=data.decoder,
-            size=clip.size, frames=clip.frames, duration_s=clip.duration_s,
-        )  # fmt: skip
+        made = build("data.dataset", DATASETS, node, split=split, limit=limit, **{**given, **changed})
+        return cached(made, cache_folder(experiment), limit_gb=data.cache_limit_gb) if data.cache else made
 
     return make
+
+
+def judge(experiment: Experiment) -> Extractor:
+    """A probe trained on the data set's ground truth, or ImageNet features where there is none."""
+    settings = {"clips": 6_000, "epochs": 12, "width": 32, "seed": 0, **experiment.evaluation.probe}
+    if getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None) is None:
+        return EffNetFeatures()
+    bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False))
+    make = datasets(bare, size=PROBE_SIZE, frames=PROBE_FRAMES, source="render")
+    return trained_probe(make("probe", settings.pop("clips")), cache_folder(experiment), **settings)
 
 
 @dataclass
@@ -80,7 +105,7 @@ def run(experiment: Experiment, *, limit: int | None = None) -> Run:
     data = datamodule(experiment, limit=limit)
     data.prepare_data()
     data.setup("fit")
-    pipeline = text_pipeline(experiment, cache=Path(experiment.data.root) / "text")
+    pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
     pipeline.warm([*data.captions(), *experiment.samples.prompts])
     return Run(model(experiment, pipeline), data, judge(experiment))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.losses.play import Play, Seen
-from t2vgan.shapes import Scalar
+from t2vgan.shapes import Scalar, TextFeatures
 
 Score = Callable[[Seen], Tensor]  # what the critic's eyes saw -> one number per clip
 
@@ -43,8 +43,10 @@ class GradientPenalty:
     def discriminator(self, play: Play) -> Scalar:
         seen = play.real if self.on == "real" else play.fake
 
+        text = play.text and TextFeatures(play.text.sentence.float(), play.text.words.float(), play.text.mask)
+
         def score(what: Seen) -> Tensor:
-            return play.critic.judge(play.critic.features(what, play.times), play.text).mean(1)
+            return play.critic.judge(play.critic.features(what, play.times), text).mean(1)
 
         # Differences of bfloat16 logits are mostly noise, so this one runs in float32 whatever the precision.
         with _power_iterations_rest(play.critic), torch.autocast(seen[0].device.type, enabled=False):

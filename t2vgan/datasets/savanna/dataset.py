@@ -27,6 +27,8 @@ class Savanna:
     is asked for; "files" makes mp4 files under `root` on first use and decodes them.
     """
 
+    PROBE_SPLIT = "probe"  # shows every combination, and only judges of generators are trained on it
+
     def __init__(
         self,
         *,
