@@ -110,7 +110,7 @@ class Continuous(nn.Module):
         )
         self.coordinates, self.enter = nn.ModuleDict(), nn.ModuleDict()
         for s, c in levels:
-            if s in (8, 16):
+            if s in (8, 16) and s < size:  # what enters after the last block would never be seen
                 self.coordinates[str(s)] = MovingCoordinates(groups=groups, features=6, size=s, highest=s / 4)
                 self.enter[str(s)] = nn.Conv2d(self.coordinates[str(s)].channels, c, 1)  # type: ignore[arg-type]
 

@@ -1,0 +1,214 @@
+"""The contract of all generators: a new one in GENERATORS is tested here without a further line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from t2vgan.generators import GENERATORS
+from t2vgan.generators.blocks import ModulatedConv2d, WordAttention, bounded
+from t2vgan.shapes import TextFeatures
+
+MakeText = Callable[..., TextFeatures]
+TEXT_DIM, Z_DIM = 12, 8
+SMALL = {"z_dim": Z_DIM, "dim": 32, "width": 16}
+CONTINUOUS = [name for name, part in GENERATORS.items() if part.continuous]
+# Parameters that get no gradient, by the end of their names.
+NO_GRADIENT = ("attention.key.bias", "attention.8.key.bias")  # the softmax takes away what is the same for all words
+
+
+def build(name: str, *, size: int = 16, **options: Any) -> nn.Module:
+    """Small, and with every weight a little off its start, so that branches which begin at zero take part."""
+    taken = inspect.signature(GENERATORS[name]).parameters
+    given = {key: value for key, value in SMALL.items() if key in taken}
+    torch.manual_seed(0)
+    generator = GENERATORS[name](text_dim=TEXT_DIM, size=size, **{**given, **options})
+    for p in generator.parameters():
+        p.data += 0.02 * torch.randn_like(p)
+    return generator
+
+
+def instants(count: int, clips: int, *, apart_s: float = 0.125) -> Tensor:
+    return (torch.arange(count) * apart_s).repeat(clips, 1)
+
+
+def noise(clips: int, *, seed: int = 0, dim: int = Z_DIM) -> Tensor:
+    return torch.randn(clips, dim, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(params=GENERATORS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.mark.parametrize(("size", "frames"), [(16, 1), (16, 5), (32, 3)])
+def test_shapes(name: str, make_text: MakeText, size: int, frames: int):
+    generator = build(name, size=size)
+    video = generator(noise(2), make_text([4, 6]), instants(frames, 2))
+    assert video.shape == (2, 3, frames, size, size) and video.dtype == torch.float32 and video.isfinite().all()
+    assert generator.z_dim == Z_DIM and generator.continuous in (True, False)
+
+
+def test_every_parameter_learns(name: str, make_text: MakeText):
+    generator = build(name)
+    generator(noise(3), make_text([4, 6, 3]), instants(4, 3)).square().sum().backward()
+    gradients = {k: 0.0 if p.grad is None else p.grad.abs().max().item() for k, p in generator.named_parameters()}
+    still = [k for k, size in gradients.items() if size <= 1e-6 * max(gradients.values())]
+    assert [k for k in still if not k.endswith(NO_GRADIENT)] == []
+
+
+def test_gradients_reach_noise_and_text(name: str, make_text: MakeText):
+    z, text = noise(2).requires_grad_(), make_text([4, 6])
+    text.sentence.requires_grad_(), text.words.requires_grad_()
+    build(name)(z, text, instants(3, 2)).square().sum().backward()
+    for inward in (z, text.sentence, text.words):
+        assert inward.grad is not None and all(row.abs().sum() > 0 for row in inward.grad)
+
+
+def test_clips_of_a_batch_know_nothing_of_each_other(name: str, make_text: MakeText):
+    z, text, times = noise(3).requires_grad_(), make_text([4, 6, 5]), instants(3, 3).requires_grad_()
+    text.sentence.requires_grad_(), text.words.requires_grad_()
+    build(name)(z, text, times)[0].square().sum().backward()
+    for inward in (z, times, text.sentence, text.words):
+        assert inward.grad is not None
+        assert inward.grad[0].abs().sum() > 0 and inward.grad[1:].abs().sum() == 0
+
+
+def test_a_clip_is_the_same_in_any_batch(name: str, make_text: MakeText):
+    generator, z, text = build(name), noise(3), make_text([4, 6, 5])
+    together = generator(z, text, instants(3, 3))
+    alone = generator(z[1:2], text[1:2], instants(3, 1))
+    assert torch.allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_the_same_again(name: str, make_text: MakeText):
+    one, other = (build(name)(noise(2), make_text([4, 6]), instants(3, 2)) for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_the_sentence_matters(name: str, make_text: MakeText):
+    generator, text = build(name), make_text([4, 4])
+    other = TextFeatures(make_text([4, 4], seed=1).sentence, text.words, text.mask)
+    one, two = (generator(noise(2), t, instants(3, 2)) for t in (text, other))
+    assert (one - two).abs().mean() > 1e-3
+
+
+def test_the_words_matter(name: str, make_text: MakeText):
+    generator, text = build(name), make_text([4, 4])
+    other = TextFeatures(text.sentence, make_text([4, 4], seed=1).words, text.mask)
+    one, two = (generator(noise(2), t, instants(3, 2)) for t in (text, other))
+    assert (one - two).abs().mean() > 1e-5
+
+
+def test_the_noise_matters_and_its_length_does_not(name: str, make_text: MakeText):
+    generator, text = build(name), make_text([4, 4])
+    one, other, longer = (generator(z, text, instants(3, 2)) for z in (noise(2), noise(2, seed=1), 5 * noise(2)))
+    assert (one - other).abs().mean() > 1e-3 and torch.allclose(one, longer, atol=1e-4)
+
+
+def test_time_matters(name: str, make_text: MakeText):
+    video = build(name)(noise(2), make_text([4, 6]), instants(6, 2))
+    assert all((frame_by_frame := video.diff(dim=2).abs().mean((0, 1, 3, 4))) > 1e-5), frame_by_frame
+
+
+def test_more_padding_changes_nothing(name: str, make_text: MakeText):
+    generator, text = build(name), make_text([5, 3])
+    padded = TextFeatures(
+        sentence=text.sentence,
+        words=torch.cat([text.words, torch.full((2, 4, TEXT_DIM), 9.0)], 1),  # not even zeros
+        mask=nn.functional.pad(text.mask, (0, 4)),
+    )
+    padded.words[~padded.mask] = 9.0
+    one, other = (generator(noise(2), t, instants(3, 2)) for t in (text, padded))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_colours_in_use_are_within_bounds_and_in_training_need_not_be(name: str, make_text: MakeText):
+    generator = build(name)
+    free = generator(noise(4), make_text([4, 6, 5, 3]), instants(3, 4))
+    while free.abs().max() <= 1:  # garish weights
+        for p in generator.parameters():
+            p.data *= 1.5
+        free = generator(noise(4), make_text([4, 6, 5, 3]), instants(3, 4))
+    assert free.isfinite().all()
+    in_use = generator.eval()(noise(4), make_text([4, 6, 5, 3]), instants(3, 4))
+    assert in_use.abs().max() == 1 and torch.equal(in_use, free.clamp(-1, 1))
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_attention_adds_up_to_one_over_the_words(name: str, make_text: MakeText, frames: int):
+    generator, text = build(name), make_text([5, 3])
+    video, maps = generator.attend(noise(2), text, instants(frames, 2))
+    assert maps.shape[:3] == (2, frames, 5) and maps.shape[3] == maps.shape[4] > 1
+    assert torch.allclose(maps.sum(2), torch.ones(2, frames, *maps.shape[3:]), atol=1e-5)
+    assert maps.min() >= 0 and maps[1, :, 3:].abs().max() == 0, "nothing looks at padding"
+    assert torch.equal(video, generator(noise(2), text, instants(frames, 2)))
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_any_instants_can_be_rendered_on_their_own(name: str, make_text: MakeText):
+    generator, times = build(name), instants(8, 2)
+    full = generator(noise(2), make_text([4, 6]), times)
+    for chosen in ([3], [0, 7], [6, 2, 2]):
+        some = generator(noise(2), make_text([4, 6]), times[:, chosen])
+        assert torch.allclose(some, full[:, :, chosen], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_each_clip_may_have_its_own_instants(name: str, make_text: MakeText):
+    generator, text = build(name), make_text([4, 6])
+    times = torch.tensor([[0.0, 0.5], [1.3, 1.4]])
+    both = generator(noise(2), text, times)
+    second = generator(noise(2)[1:], text[1:2], times[1:])
+    assert torch.allclose(both[1:], second, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in CONTINUOUS])
+def test_those_that_walk_through_time_can_stop_early(name: str, make_text: MakeText):
+    generator = build(name)
+    long, short = (generator(noise(2), make_text([4, 6]), instants(n, 2)) for n in (6, 2))
+    assert torch.allclose(long[:, :, :2], short, atol=1e-5)
+
+
+def test_convlstm_without_attention_has_no_maps_but_clips(make_text: MakeText):
+    generator = build("convlstm", attention=False)
+    video, maps = generator.attend(noise(2), make_text([5, 3]), instants(3, 2))
+    assert video.shape == (2, 3, 3, 16, 16) and maps.shape == (2, 3, 5, 1, 1) and maps.abs().max() == 0
+
+
+def test_modulation_is_that_of_the_paper():
+    """Karras et al. 2020, eqs. 1-3: the weights are scaled per sample and brought back to unit length, then applied."""
+    torch.manual_seed(0)
+    layer, x, w = ModulatedConv2d(3, 5, style_dim=4), torch.randn(2, 3, 6, 6), torch.randn(2, 4)
+    for i in range(2):
+        scaled = layer.weight * layer.style(w[i])[None, :, None, None]
+        unit = scaled * torch.rsqrt(scaled.square().sum((1, 2, 3), keepdim=True) + 1e-8)
+        expected = nn.functional.conv2d(x[i], layer.gain * unit, padding=1) + layer.bias[:, None, None]
+        assert torch.allclose(layer(x, w)[i], expected, atol=1e-5)
+
+
+def test_attention_is_that_of_torch(make_text: MakeText):
+    torch.manual_seed(0)
+    layer, x, text = WordAttention(channels=6, text_dim=TEXT_DIM, dim=4), torch.randn(4, 6, 3, 3), make_text([5, 3])
+    seen, maps = layer(x, text.words, text.mask, 2)
+    for frame in range(4):
+        clip = frame // 2
+        read = nn.functional.scaled_dot_product_attention(
+            layer.query(x[frame : frame + 1]).flatten(2).transpose(1, 2),
+            layer.key(text.words[clip : clip + 1]),
+            layer.value(text.words[clip : clip + 1]),
+            attn_mask=text.mask[clip],
+        )
+        expected = x[frame] + layer.gain * read[0].T.reshape(6, 3, 3)
+        assert torch.allclose(seen[frame], expected, atol=1e-5)
+    assert maps.shape == (4, 9, 5)
+
+
+def test_bounds():
+    assert bounded(torch.tensor([-3.0, 0.5]), training=True).tolist() == [-3.0, 0.5]
+    assert bounded(torch.tensor([-3.0, 0.5]), training=False).tolist() == [-1.0, 0.5]
