@@ -1,0 +1,53 @@
+"""The projected critic's fixed parts, and how it fits to sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from t2vgan.discriminators.imagenet_eyes import ImagenetEyes
+from t2vgan.discriminators.projected import Projected
+
+
+def critic(*, frames: int = 2, see_size: int = 32, seed: int = 0) -> Projected:
+    return Projected(text_dim=4, frames=frames, see_size=see_size, channels=4, width=8, seed=seed)
+
+
+def test_the_random_projections_depend_on_their_seed_alone():
+    torch.manual_seed(1)
+    one = critic()
+    torch.manual_seed(2)
+    same, other = critic(), critic(seed=1)
+    for i in range(3):
+        assert torch.equal(getattr(one, f"mix{i}"), getattr(same, f"mix{i}"))
+        assert not torch.equal(getattr(one, f"mix{i}"), getattr(other, f"mix{i}"))
+
+
+def test_the_random_projections_are_saved_and_the_public_features_are_not():
+    saved = critic().state_dict()
+    assert {"mix0", "mix1", "mix2"} <= saved.keys() and not any(key.startswith("eyes.") for key in saved)
+
+
+@pytest.mark.parametrize(("see_size", "sizes"), [(32, [8, 4, 2]), (64, [16, 8, 4])])
+def test_frames_are_stacked_level_by_level(see_size: int, sizes: list[int]):
+    seen = critic(see_size=see_size).see(torch.zeros(3, 3, 2, 16, 16))
+    assert [tuple(s.shape) for s in seen] == [(3, 2 * 4, size, size) for size in sizes]
+
+
+def test_frames_are_enlarged_to_what_the_eyes_were_trained_for(eyes: ImagenetEyes):
+    """At 64 pixels the eyes see more than at 32; where the clip has that size already, it is taken as it is."""
+    looker, frames = critic(see_size=32), 2 * torch.rand(1, 3, 2, 32, 32) - 1
+    direct = eyes(frames.transpose(1, 2).flatten(0, 1))
+    mixed = torch.nn.functional.conv2d(direct[0], looker.mix0).reshape(1, 8, 8, 8)  # type: ignore[arg-type]
+    assert torch.allclose(looker.see(frames)[0], mixed, atol=1e-5)
+
+
+def test_fakes_and_reals_are_seen_alike():
+    """With a gradient to pass on, the eyes take another path on CPUs under autocast; what they see must not differ."""
+    looker, frames = critic(), 2 * torch.rand(2, 3, 2, 32, 32) - 1
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fake = looker.see(frames.clone().requires_grad_())
+        with torch.no_grad():
+            real = looker.see(frames)
+    for f, r in zip(fake, real, strict=True):
+        assert (f - r).abs().mean() < 0.05 * f.abs().mean()
