@@ -41,7 +41,10 @@ class Attention(Callback):
     ) -> None:
         self.path, self.prompt, self.times = Path(path), prompt, times
         self.every_clips, self.seed, self.draws = every_clips, seed, draws
-        self._told = False
+        self._told, self._drawn_at = False, -1
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self._drawn_at = -1
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         clips = len(batch) * trainer.world_size
@@ -52,15 +55,16 @@ class Attention(Callback):
         self._look(trainer, pl_module)
 
     def _look(self, trainer: Trainer, pl_module: Any) -> None:
-        if not trainer.is_global_zero:
+        seen = int(pl_module.clips_seen)
+        if not trainer.is_global_zero or seen == self._drawn_at:
             return
+        self._drawn_at = seen
         spotlight = self._spotlight(trainer, pl_module) if hasattr(pl_module.ema_generator, "attend") else None
         if spotlight is None or not spotlight.has_maps:
             if not self._told:
                 trainer.print("attention: this generator attends to no words, so there are no maps to draw")
             self._told = True
             return
-        seen = int(pl_module.clips_seen)
         write_png(self.path, spotlight.sheet())
         log_image(trainer, "attention/maps", self.path, clips_seen=seen, caption=self.prompt)
         if changes := spotlight.changes():

@@ -21,7 +21,8 @@ PANELS: list[tuple[str, str, bool]] = [
     ("kernel distance and its floor", r"val/(kid_.+)", False),
     ("captions obeyed: share of clips", r"val/(accuracy/.+|ceiling/all|floor/all)", False),
     ("change by caption and by noise", r"signs/(text_change|noise_change|text_sensitivity)", False),
-    ("motion", r"(?:val|signs)/motion/(.+)", False),
+    ("mean change from frame to frame, in training", r"signs/motion/(.+)", False),
+    ("motion of the averaged generator", r"val/motion/(.+)", False),
 ]
 COLUMNS = 3
 

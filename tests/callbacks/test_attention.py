@@ -26,6 +26,13 @@ def test_picture_and_numbers(fit):
     assert all(float(row["attention/most_attended_change"]) > 0 for row in rows)
 
 
+def test_not_twice_when_the_end_is_a_multiple(fit, monkeypatch):
+    written = []
+    monkeypatch.setattr("t2vgan.callbacks.attention.write_png", lambda path, image: written.append(path.name))
+    fit(attention(fit), batches=4)
+    assert written == ["attention.png"] * 2
+
+
 def test_the_first_caption_of_val(fit):
     callback = attention(fit, prompt="", every_clips=0)
     fit(callback)

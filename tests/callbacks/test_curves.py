@@ -51,7 +51,8 @@ def test_as_many_panels_as_there_is_something_to_show(tmp_path, monkeypatch):
         "kernel distance and its floor": ["kid_probe"],
         "captions obeyed: share of clips": ["accuracy/all", "ceiling/all", "floor/all"],
         "change by caption and by noise": ["text_sensitivity"],
-        "motion": ["energy", "real"],
+        "mean change from frame to frame, in training": ["real"],
+        "motion of the averaged generator": ["energy"],
     }
     assert all(len(line.get_xdata()) <= 300 for ax in figures[0].axes for line in ax.lines)
     assert np.asarray(Image.open(path)).std() > 10
