@@ -44,6 +44,16 @@ class Judgement(NamedTuple):
     floor: dict[str, Proportion]
 
 
+class Row(NamedTuple):
+    """An attribute (or `ALL`) of generated clips, beside the accuracy on real clips and by chance."""
+
+    name: str
+    counts: Proportion
+    ceiling: float
+    floor: float
+    normalised: float
+
+
 def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     """The 95 % score interval of a proportion (Wilson 1927); (NaN, NaN) for no trials."""
     if not total:
@@ -57,6 +67,18 @@ def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[floa
 def normalised_accuracy(accuracy: float, *, floor: float, ceiling: float) -> float:
     """0 for captions ignored, 1 for clips as easily judged as real ones; NaN where the two cannot be told apart."""
     return (accuracy - floor) / (ceiling - floor) if ceiling > floor else float("nan")
+
+
+def attribute_rows(fake: Judgement, real: Judgement) -> list[Row]:
+    """A row for every attribute that some caption names; the floor is that of real clips, the same for all models."""
+    rows = []
+    for name, counts in fake.accuracy.items():
+        if counts.total:
+            floor, ceiling = real.floor[name].rate, real.accuracy[name].rate
+            rows.append(
+                Row(name, counts, ceiling, floor, normalised_accuracy(counts.rate, floor=floor, ceiling=ceiling))
+            )
+    return rows
 
 
 def encode_truth(

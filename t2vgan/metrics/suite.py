@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from t2vgan.metrics import METRICS
-from t2vgan.metrics.attributes import AttributeAccuracy, Judgement, Proportion, normalised_accuracy
+from t2vgan.metrics.attributes import AttributeAccuracy, Row, attribute_rows
 from t2vgan.metrics.motion import MotionStatistics
 from t2vgan.shapes import Video
 
@@ -114,20 +114,17 @@ class Suite(nn.Module):
         found |= {f"motion/{name}": value for name, value in self.motion.compute().items()}
         return found
 
-    def judge(self) -> tuple[Judgement, Judgement]:
-        """Counts for generated and for real clips, over all ranks: for tables with intervals."""
-        return self.accuracy.compute(), self.ceiling.compute()
+    def rows(self) -> list[Row]:
+        """Accuracy, ceiling and floor of each attribute that some caption names, over all ranks."""
+        return attribute_rows(self.accuracy.compute(), self.ceiling.compute())
 
     def _accuracies(self) -> dict[str, float]:
-        fake, real = self.judge()
         found = {}
-        for name, counts in fake.accuracy.items():
-            if counts.total:
-                floor, ceiling = real.floor[name].rate, real.accuracy[name].rate
-                found[f"accuracy/{name}"] = counts.rate
-                found[f"ceiling/{name}"] = ceiling
-                found[f"floor/{name}"] = floor
-                found[f"normalised/{name}"] = normalised_accuracy(counts.rate, floor=floor, ceiling=ceiling)
+        for row in self.rows():
+            found[f"accuracy/{row.name}"] = row.counts.rate
+            found[f"ceiling/{row.name}"] = row.ceiling
+            found[f"floor/{row.name}"] = row.floor
+            found[f"normalised/{row.name}"] = row.normalised
         return found
 
     def reset(self) -> None:
@@ -137,13 +134,3 @@ class Suite(nn.Module):
         for metric in (self.accuracy, self.ceiling, self.motion):
             metric.reset()
         self.clips = 0
-
-
-def table_rows(fake: Judgement, real: Judgement) -> list[tuple[str, Proportion, float, float, float]]:
-    """(attribute, generated, ceiling, floor, normalised) of every attribute that some caption names."""
-    rows = []
-    for name, counts in fake.accuracy.items():
-        if counts.total:
-            ceiling, floor = real.accuracy[name].rate, real.floor[name].rate
-            rows.append((name, counts, ceiling, floor, normalised_accuracy(counts.rate, floor=floor, ceiling=ceiling)))
-    return rows

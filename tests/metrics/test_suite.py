@@ -8,7 +8,7 @@ import torch
 
 from t2vgan.metrics import frechet_distance, kernel_distance
 from t2vgan.metrics.probe import Probe
-from t2vgan.metrics.suite import Suite, half, table_rows
+from t2vgan.metrics.suite import Suite, half
 from t2vgan.shapes import Clips
 
 Squares = Callable[..., Clips]
@@ -60,9 +60,10 @@ def test_obedient_clips_reach_the_ceiling_and_shuffled_ones_the_floor(probe: Pro
     assert abs(bad["normalised/all"]) < 0.3 and good["ceiling/all"] == bad["ceiling/all"]
     assert good["floor/colour"] == pytest.approx(1 / 3, abs=0.06)
     assert good["fd_probe"] < 3 * good["fd_probe_floor"]
-    rows = {name: (counts, ceiling) for name, counts, ceiling, _, _ in table_rows(*obedient.judge())}
+    rows = {row.name: row for row in obedient.rows()}
     assert set(rows) == {"colour", "direction", "all"}
-    assert rows["colour"][0].total == 48 and rows["direction"][0].total < 48
+    assert rows["colour"].counts.total == 48 and rows["direction"].counts.total < 48
+    assert rows["all"].normalised == good["normalised/all"]
 
 
 def test_still_clips_are_noticed(probe: Probe, squares: Squares) -> None:
