@@ -80,7 +80,7 @@ def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | Non
 
 def judge(experiment: Experiment) -> Extractor:
     """A probe trained on the data set's ground truth, or ImageNet features where there is none."""
-    settings = {"clips": 6_000, "epochs": 12, "width": 32, "seed": 0, **experiment.evaluation.probe}
+    settings = {"clips": 5_400, "epochs": 6, "width": 32, "seed": 0, **experiment.evaluation.probe}
     if getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None) is None:
         return EffNetFeatures()
     bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False))

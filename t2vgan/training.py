@@ -143,6 +143,7 @@ def loggers(experiment: Experiment, run_dir: Path) -> list[Logger]:
                 offline=wandb_offline(settings.wandb),
                 config=to_dict(experiment),
                 resume="allow",
+                anonymous=None,
             )
         )
     return found
@@ -184,7 +185,8 @@ def quiet_lightning() -> None:
         ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ".*The `srun` command is available.*",
         ".*is not currently supported by the .* logger.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*Experiment logs directory .* exists and is not empty.*",  # ContinuedCsv brings the old lines back
+        ".*module\\(s\\) in eval mode at the start of training.*",  # frozen eyes and averages are meant to be
     ):
         warnings.filterwarnings("ignore", message)
 
@@ -215,6 +217,7 @@ def hurried(experiment: Experiment) -> Experiment:
     """The same experiment with the judge, too, trained on a handful of clips: a rehearsal of every part."""
     return dataclasses.replace(
         experiment,
+        clips=experiment.data.batch,
         data=dataclasses.replace(experiment.data, val_clips=2 * experiment.data.batch),
         evaluation=dataclasses.replace(experiment.evaluation, probe={"clips": 64, "epochs": 1}),
     )

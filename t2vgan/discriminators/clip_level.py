@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import contextlib
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -64,8 +67,13 @@ class ClipLevel(nn.Module):
         return (F.avg_pool3d(video, (1, self.shrink, self.shrink)),)
 
     def features(self, seen: tuple[Tensor, ...], times: Tensor) -> tuple[Tensor, ...]:
-        x = self.join(F.leaky_relu(self.trunk(self.entry(seen[0])), 0.2)) + self.when(times)[:, :, None, None, None]
-        return (F.leaky_relu(x, 0.2),)
+        # Weight gradients of small bfloat16 3-D convolutions come from uninitialised memory now and then on CPUs
+        # (torch 2.13: finite inputs, gradients of 1e35), so this critic computes in float32 there.
+        on_cpu = seen[0].device.type == "cpu"
+        with torch.autocast("cpu", enabled=False) if on_cpu else contextlib.nullcontext():
+            video = seen[0].float() if on_cpu else seen[0]
+            x = self.join(F.leaky_relu(self.trunk(self.entry(video)), 0.2)) + self.when(times)[:, :, None, None, None]
+            return (F.leaky_relu(x, 0.2),)
 
     def judge(self, features: tuple[Tensor, ...], text: TextFeatures | None) -> Tensor:
         return self.head(features[0], None if text is None else text.sentence)

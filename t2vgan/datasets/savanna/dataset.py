@@ -47,12 +47,7 @@ class Savanna:
         captions_per_clip: int = 4,
         source: str = "render",
     ) -> None:
-        _choose("split", split, SPLITS)
-        _choose("source", source, SOURCES)
-        for name in counts or {}:
-            _choose("counts", name, SPLITS)
-        if captions_per_clip < 1 or not 0 <= transition_share <= 1:
-            raise ValueError("savanna: captions_per_clip must be at least 1 and transition_share between 0 and 1")
+        _check(split, source, counts or {}, captions_per_clip, transition_share)
         self.root, self.split, self.decoder, self.source = Path(root), split, decoder, source
         self.frame_count = frames
         self.recipe = Recipe(
@@ -164,3 +159,12 @@ class Savanna:
 def _choose(what: str, name: str, choices: Sequence[str]) -> None:
     if name not in choices:
         raise ValueError(f"savanna: {what} has no {name!r}; choose from {', '.join(choices)}")
+
+
+def _check(split: str, source: str, counts: Mapping[str, int], captions_per_clip: int, transition_share: float) -> None:
+    _choose("split", split, SPLITS)
+    _choose("source", source, SOURCES)
+    for name in counts:
+        _choose("counts", name, SPLITS)
+    if captions_per_clip < 1 or not 0 <= transition_share <= 1:
+        raise ValueError("savanna: captions_per_clip must be at least 1 and transition_share between 0 and 1")
