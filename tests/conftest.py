@@ -37,7 +37,7 @@ class Words(TextPipeline):
         return torch.randn(self.dim, generator=torch.Generator().manual_seed(stable_seed(word)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def words() -> Words:
     return Words()
 

@@ -27,12 +27,21 @@ INSTALL = re.compile(r"pip install .*-e (\.|'\.\[dev\]')")
 
 SMALL = (
     "clips=16 clip.size=16 clip.frames=8 data.batch=4 data.val_clips=8 samples.count=2 trainer.threads=1"
-    " generator.width=16 generator.dim=32 text.encoder.dim=16"
+    " generator.width=16 generator.dim=32 text.encoder.dim=16 evaluation.every_clips=8 trainer.log_every_steps=1"
 )
-DRAWN = " data.dataset.counts.train=16 data.dataset.counts.val=8 data.dataset.counts.probe=32"
+DRAWN = " data.dataset.counts.train=16 data.dataset.counts.val=8 data.dataset.counts.test=8"
+DRAWN += " data.dataset.counts.probe=32"
 JUDGE = " evaluation.probe.clips=32 evaluation.probe.epochs=1"
 EYES = " discriminators.frames.see_size=32 discriminators.frames.width=16 discriminators.frames.channels=8"
-RUN_FILES = ("config.yaml", "metrics.csv", "samples/*.mp4", "samples/*.png", "checkpoints/generator.safetensors")
+RUN_FILES = (
+    "config.yaml",
+    "metrics.csv",
+    "evaluation.jsonl",
+    "curves.png",
+    "samples/*.mp4",
+    "samples/*.png",
+    "checkpoints/generator.safetensors",
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,12 @@ KNOWN = [
         makes=("animals.gif",),
         says="4 clips of 8 frames",
     ),
-    Known(f"python -m t2vgan.evaluate --checkpoint {RUN}", after=(f"{FIT} lion_savanna",), says="fd_probe"),
+    Known(
+        f"python -m t2vgan.evaluate --checkpoint {RUN}",
+        after=(f"{FIT} lion_savanna",),
+        makes=(f"{RUN}/evaluation/test/metrics.json",),
+        says="fd_probe",
+    ),
     Known(f"python -m t2vgan.text {LION}", says=r"T +majestic, lion, stalks, prey, golden, savanna, sunset"),
     Known(
         f"{FIT} essay",
@@ -170,7 +184,8 @@ def test_every_known_command_is_still_on_a_page() -> None:
 def test_run_folder_is_as_the_readme_draws_it(shell: Shell) -> None:
     drawn = re.search(rf"^```\n{RUN}/\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
     assert drawn
-    shell.run(f"python -m t2vgan.fit --resume {RUN}")
+    for command in (f"python -m t2vgan.fit --resume {RUN}", f"python -m t2vgan.evaluate --checkpoint {RUN}"):
+        shell.run(command)
     names = [name for line in drawn[1].splitlines() for name in re.split(r"  +", line.strip())[0].split(", ")]
     assert len(names) > 8
     for name in names:
