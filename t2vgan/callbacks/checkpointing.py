@@ -54,10 +54,10 @@ class Checkpointing(Checkpoint):
             self._save(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        if not self._unsaved:
-            return
         try:
-            self._save(trainer, pl_module, alone=True)
+            if self._unsaved:
+                self._save(trainer, pl_module, alone=True)
+                trainer.print(f"saved after {int(pl_module.clips_seen):,} clips: {self.folder / 'last.ckpt'}")
         except Exception as error:  # the exception that ends the run is the one to show
             rank_zero_warn(f"{self.folder}: the run could not be saved as it broke off ({error})")
 

@@ -101,10 +101,11 @@ def test_a_run_that_was_told_to_stop_resumes_exactly(fit, stop_at, how):
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
-def test_an_error_saves_what_there_is_and_is_raised(fit):
+def test_an_error_saves_what_there_is_and_is_raised(fit, capsys):
     with pytest.raises(RuntimeError, match="out of luck"):
         fit(Once(3, boom), keeper(fit, 1000))
-    assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 12
+    last = fit.folder / "checkpoints" / "last.ckpt"
+    assert seen_in(last) == 12 and f"saved after 12 clips: {last}" in capsys.readouterr().out
 
 
 def test_an_error_before_anything_was_done_leaves_the_files_alone(fit):
