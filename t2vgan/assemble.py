@@ -73,6 +73,8 @@ def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | Non
 
     def make(split: str, limit: int | None = None) -> Any:
         made = build("data.dataset", DATASETS, node, split=split, limit=limit, **{**given, **changed})
+        if data.files and hasattr(made, "make"):
+            made.make(files=True)
         return cached(made, cache_folder(experiment), limit_gb=data.cache_limit_gb) if data.cache else made
 
     return make
@@ -83,7 +85,7 @@ def judge(experiment: Experiment) -> Extractor:
     settings = {"clips": 5_400, "epochs": 6, "width": 32, "seed": 0, **experiment.evaluation.probe}
     if getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None) is None:
         return EffNetFeatures()
-    bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False))
+    bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False, files=False))
     make = datasets(bare, size=PROBE_SIZE, frames=PROBE_FRAMES, source="render")
     return trained_probe(make("probe", settings.pop("clips")), cache_folder(experiment), **settings)
 

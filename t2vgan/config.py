@@ -38,6 +38,7 @@ class Data:
     workers: int = 0  # decoding processes per device
     cache: bool = True  # read from a memory-mapped uint8 frame cache instead of decoding, when it fits
     cache_limit_gb: float = 8.0  # a larger data set is decoded instead
+    files: bool = True  # a drawn data set also leaves its clips as .mp4 files with a manifest, to look at and to share
     decoder: str = "auto"  # auto | decord | pyav
     val_clips: int = 256  # clips of `val` that each validation looks at
 
