@@ -134,18 +134,17 @@ def loggers(experiment: Experiment, run_dir: Path) -> list[Logger]:
         found.append(TensorBoardLogger(save_dir=run_dir, name="tensorboard", version=""))
     if settings.wandb != "off":
         os.environ.setdefault("WANDB_SILENT", "true")
-        found.append(
-            WandbLogger(
-                project=settings.project,
-                name=f"{experiment.name}/{run_dir.name}",
-                id=wandb_id(run_dir),
-                save_dir=run_dir,
-                offline=wandb_offline(settings.wandb),
-                config=to_dict(experiment),
-                resume="allow",
-                anonymous=None,
-            )
+        wandb = WandbLogger(
+            project=settings.project,
+            name=f"{experiment.name}/{run_dir.name}",
+            id=wandb_id(run_dir),
+            save_dir=run_dir,
+            offline=wandb_offline(settings.wandb),
+            config=to_dict(experiment),
+            resume="allow",
         )
+        wandb._wandb_init.pop("anonymous", None)  # Lightning hands on a setting that W&B no longer has and warns of
+        found.append(wandb)
     return found
 
 
