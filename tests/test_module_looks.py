@@ -1,0 +1,210 @@
+"""What the game draws for each clip, what critics see and are told of it, and how a trained generator is used."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from t2vgan import assemble
+from t2vgan.config import Experiment, load
+from t2vgan.module import T2VGAN
+from t2vgan.shapes import Clips
+from t2vgan.text import TextPipeline
+
+MakeClips = Callable[..., Clips]
+FRAMES = {"name": "frame_level", "frames": 2, "width": 8}
+
+
+def smoke(*overrides: str, **changed: Any) -> Experiment:
+    return dataclasses.replace(load("smoke", overrides), **changed)
+
+
+def one_critic(**options: Any) -> Experiment:
+    """A single critic that looks at two of the eight frames."""
+    losses = {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0}
+    return smoke(discriminators={"frames": {**FRAMES, **options}}, losses=losses, augment={})
+
+
+# ---- what is drawn, and for whom
+
+
+@pytest.fixture(scope="module")
+def game(words: TextPipeline) -> T2VGAN:
+    return assemble.model(smoke(), words)
+
+
+def test_noise_belongs_to_the_clip(game: T2VGAN, make_clips: MakeClips):
+    alone, together = game.noise(make_clips([5])), game.noise(make_clips([2, 9, 5]))
+    assert alone.shape == (1, game.generator.z_dim) and torch.equal(alone[0], together[2])
+    assert len({tuple(row.tolist()) for row in together}) == 3
+    torch.manual_seed(7)
+    assert torch.equal(game.noise(make_clips([5])), alone)
+
+
+def test_noise_changes_with_the_epoch_and_the_seed(game: T2VGAN, words: TextPipeline, make_clips: MakeClips):
+    other = assemble.model(smoke("seed=1"), words)
+    noises = [game.noise(make_clips([5])), game.noise(make_clips([5], epoch=1)), other.noise(make_clips([5]))]
+    assert not any(torch.equal(noises[i], noises[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_noise_is_normally_distributed(game: T2VGAN, make_clips: MakeClips):
+    z = game.noise(make_clips(range(300), size=2, frames=1))
+    assert abs(z.mean()) < 0.05 and abs(z.std() - 1) < 0.05
+
+
+def test_purposes_do_not_share_their_draws(game: T2VGAN, make_clips: MakeClips):
+    def how(generator: torch.Generator) -> Tensor:
+        return torch.rand(4, generator=generator)
+
+    assert not torch.equal(game.draw(make_clips([1]), "frames", how), game.draw(make_clips([1]), "augment", how))
+
+
+def look_of(game: T2VGAN, clips: Clips) -> dict[str, Any]:
+    return game.look(clips, game.text_encoder(game.text_inputs(clips.captions)))
+
+
+def test_what_is_looked_at_belongs_to_the_clip(game: T2VGAN, make_clips: MakeClips):
+    few, many = look_of(game, make_clips([3, 5])), look_of(game, make_clips([1, 3, 7]))
+    for critic in ("frames", "clip"):
+        assert torch.equal(few[critic].times[0], many[critic].times[1])
+        assert torch.equal(few[critic].real[0][0], many[critic].real[0][1])
+        assert torch.allclose(few[critic].fake[0][0], many[critic].fake[0][1], atol=1e-5)
+
+
+def test_only_frames_that_are_looked_at_are_rendered(words: TextPipeline, make_clips: MakeClips):
+    game, rendered = assemble.model(one_critic(), words), []
+    game.generator.register_forward_hook(lambda module, inputs, video: rendered.append(video.shape))
+    clips = make_clips(range(4))
+    look = look_of(game, clips)["frames"]
+    assert rendered == [(4, 3, 2, 16, 16)]
+    assert look.times.shape == (4, 2) and (look.times.diff() > 0).all()
+    for i in range(4):
+        frames = (look.times[i] / 0.25).long()
+        assert torch.equal(look.real[0][i], clips.video[i][:, frames]), "real frames of the same instants"
+
+
+def test_frames_are_drawn_anew_for_each_clip_and_epoch(words: TextPipeline, make_clips: MakeClips):
+    game = assemble.model(one_critic(), words)
+    times = [look_of(game, make_clips(range(30), epoch=epoch))["frames"].times for epoch in (0, 1)]
+    assert len({tuple(row.tolist()) for row in times[0]}) > 10 and not torch.equal(*times)
+    assert set(times[0].flatten().tolist()) == {0.25 * i for i in range(8)}, "every frame gets its turn"
+
+
+def test_a_critic_of_few_frames_sees_a_share_of_what_the_other_sees(words: TextPipeline, make_clips: MakeClips):
+    critics = {"few": FRAMES, "more": {**FRAMES, "frames": 4}}
+    losses = {f"{side}/{critic}/hinge": 1.0 for side in "dg" for critic in critics}
+    game = assemble.model(smoke(discriminators=critics, losses=losses, augment={}), words)
+    looks = look_of(game, make_clips(range(4)))
+    for i in range(4):
+        assert set(looks["few"].times[i].tolist()) < set(looks["more"].times[i].tolist())
+        where = torch.searchsorted(looks["more"].times[i], looks["few"].times[i])
+        assert torch.equal(looks["few"].fake[0][i], looks["more"].fake[0][i][:, where])
+
+
+def test_a_generator_that_walks_through_time_renders_all_frames(words: TextPipeline, make_clips: MakeClips):
+    convlstm = {"name": "convlstm", "z_dim": 16, "dim": 32, "width": 16}
+    game = assemble.model(dataclasses.replace(one_critic(), generator=convlstm), words)
+    videos: list[Tensor] = []
+    game.generator.register_forward_hook(lambda module, inputs, video: videos.append(video))
+    look = look_of(game, make_clips(range(3)))["frames"]
+    assert videos[0].shape[2] == 8
+    for i in range(3):
+        assert torch.equal(look.fake[0][i], videos[0][i][:, (look.times[i] / 0.25).long()])
+
+
+def test_real_and_fake_get_the_same_augmentation(words: TextPipeline, make_clips: MakeClips):
+    game = assemble.model(dataclasses.replace(one_critic(), augment={"cutout": 0.5}), words)
+    look = look_of(game, make_clips(range(3)))["frames"]
+    holes = [(seen[0] == 0).all(1) for seen in (look.real, look.fake)]
+    assert torch.equal(*holes) and holes[0].flatten(1).any(1).all()
+
+
+# ---- captions
+
+
+def test_a_blind_critic_is_never_told_the_caption(words: TextPipeline):
+    critics = {"frames": {**FRAMES, "blind": True}, "clip": {"name": "clip_level", "width": 8}}
+    losses = {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "d/clip/hinge": 1.0}
+    game = assemble.model(smoke(discriminators=critics, losses=losses), words)
+    views = game.critic_views(game.text_inputs(["a lion runs"]))
+    assert views["frames"] is None and views["clip"] is not None
+
+
+def test_blind_critics_need_no_encoder_and_ignore_the_text(words: TextPipeline, make_clips: MakeClips):
+    game = assemble.model(one_critic(blind=True), words)
+    assert game.critic_text is None
+    clips, logits = make_clips(range(3)), []
+    look = look_of(game, clips)["frames"]
+    for captions in (clips.captions, clips.wrong_captions):
+        text = game.critic_views(game.text_inputs(captions))["frames"]
+        logits.append(game.play("d", "frames", look, text, None).real_logits)
+    assert torch.equal(*logits)
+
+
+def test_critics_read_with_their_own_encoder(game: T2VGAN):
+    inputs = game.text_inputs(["a lion runs"])
+    assert game.critic_text is not None
+    view = game.critic_views(inputs)["frames"]
+    assert view is not None and torch.equal(view.sentence, game.critic_text(inputs).sentence)
+    assert view.sentence.requires_grad and not torch.equal(view.sentence, game.text_encoder(inputs).sentence)
+
+
+def test_critics_may_share_the_generators_encoder_but_do_not_train_it(words: TextPipeline):
+    game = assemble.model(smoke("text.critic=shared"), words)
+    inputs = game.text_inputs(["a lion runs"])
+    view = game.critic_views(inputs)["frames"]
+    assert game.critic_text is None and view is not None
+    assert torch.equal(view.sentence, game.text_encoder(inputs).sentence) and not view.sentence.requires_grad
+
+
+# ---- the two sides of a round
+
+
+def test_gradients_go_to_the_side_that_steps(game: T2VGAN, make_clips: MakeClips):
+    clips = make_clips(range(2))
+    look, text = look_of(game, clips)["frames"], game.critic_views(game.text_inputs(clips.captions))["frames"]
+    d, g = (game.play(side, "frames", look, text, text) for side in "dg")
+    some, own = next(game.generator.parameters()), next(game.discriminators["frames"].parameters())
+    assert torch.autograd.grad(d.fake_logits.sum(), [some, own], allow_unused=True, retain_graph=True)[0] is None
+    assert torch.autograd.grad(g.fake_logits.sum(), [some], retain_graph=True)[0].abs().sum() > 0
+    assert d.real_logits.requires_grad and not g.real_logits.requires_grad
+    assert torch.equal(d.real_logits, g.real_logits) and torch.equal(d.fake_logits, g.fake_logits)
+
+
+# ---- use
+
+
+def test_generate(game: T2VGAN):
+    video = game.generate(["a lion runs", "two zebras at dawn", "dusk"])
+    assert video.shape == (3, 3, 8, 16, 16) and video.abs().max() <= 1 and not video.requires_grad
+
+
+def test_generate_from_chosen_noise_at_chosen_instants(game: T2VGAN):
+    z, times = torch.randn(2, game.generator.z_dim), torch.tensor([[0.0, 0.1, 0.2], [1.0, 1.1, 1.2]])
+    one, again = (game.generate(["a lion runs"] * 2, z=z, times=times) for _ in range(2))
+    assert one.shape == (2, 3, 3, 16, 16) and torch.equal(one, again)
+    assert not torch.equal(one, game.generate(["a lion runs"] * 2, times=times)), "other noise, another clip"
+    by_default = game.generate(["a lion runs"] * 2, z=z)
+    clip = game.config.clip
+    spelled_out = (torch.arange(clip.frames) * clip.duration_s / clip.frames).repeat(2, 1)
+    assert torch.equal(by_default, game.generate(["a lion runs"] * 2, z=z, times=spelled_out))
+
+
+def test_averages_are_used_unless_asked_otherwise(words: TextPipeline, make_clips: MakeClips):
+    game, z = assemble.model(smoke(), words), torch.ones(1, 16)
+    averaged = game.generate(["a lion runs"], z=z)
+    for p in (*game.generator.parameters(), *game.text_encoder.parameters()):
+        p.data += 0.1
+    assert torch.equal(game.generate(["a lion runs"], z=z), averaged)
+    assert not torch.equal(game.generate(["a lion runs"], z=z, ema=False), averaged)
+    assert not torch.equal(game.encode(["a lion"]).sentence, game.encode(["a lion"], ema=False).sentence)
+
+
+def test_validation_clips_do_not_depend_on_the_batch(game: T2VGAN, make_clips: MakeClips):
+    alone, together = game.validation_step(make_clips([5]), 0), game.validation_step(make_clips([4, 5, 6]), 3)
+    assert alone.shape == (1, 3, 8, 16, 16) and torch.allclose(alone[0], together[1], atol=1e-5)
