@@ -143,19 +143,8 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     merged = OmegaConf.structured(Experiment)
     for where, node in [*_chain(find(experiment), ()), ("command line", _dotlist(overrides))]:
         _check_keys(node, Experiment, where, "")
-        if where != "command line":
-            for key in CHOSEN:
-                if OmegaConf.select(node, key) is not None:
-                    OmegaConf.update(merged, key, {}, merge=False)
-        try:
-            merged = OmegaConf.merge(merged, node)
-        except OmegaConfBaseException as error:
-            raise ConfigError(f"{where}: {_one_line(error)}") from None
-    try:
-        loaded = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:  # a '${...}' that leads nowhere
-        raise ConfigError(f"{experiment}: {_one_line(error)}") from None
-    assert isinstance(loaded, Experiment)
+        merged = _merge(merged, node, where, options_only=where == "command line")
+    loaded = _to_experiment(merged, str(experiment))
     _check_values(loaded)
     return loaded
 
@@ -164,9 +153,8 @@ def from_dict(saved: dict[str, Any]) -> Experiment:
     """The experiment that `to_dict` wrote, e.g. from the metadata of a checkpoint."""
     node = OmegaConf.create(saved)
     _check_keys(node, Experiment, "saved experiment", "")
-    loaded = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Experiment), node))
-    assert isinstance(loaded, Experiment)
-    return loaded
+    merged = _merge(OmegaConf.structured(Experiment), node, "saved experiment", options_only=False)
+    return _to_experiment(merged, "saved experiment")
 
 
 def to_dict(experiment: Experiment) -> dict[str, Any]:
@@ -212,6 +200,26 @@ def _chain(path: Path, seen: tuple[Path, ...]) -> list[tuple[str, DictConfig]]:
     parent = node.get("extends")
     inherited = _chain(find(parent), (*seen, path)) if parent else []
     return [*inherited, (str(path), node)]
+
+
+def _merge(merged: Any, node: DictConfig, where: str, *, options_only: bool) -> Any:
+    """`node` over what was merged so far; unless it gives only options, the parts it chooses replace those before."""
+    for key in CHOSEN:
+        if not options_only and OmegaConf.select(node, key) is not None:
+            OmegaConf.update(merged, key, {}, merge=False)
+    try:
+        return OmegaConf.merge(merged, node)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{where}: {_one_line(error)}") from None
+
+
+def _to_experiment(merged: Any, where: str) -> Experiment:
+    try:
+        loaded = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:  # a '${...}' that leads nowhere
+        raise ConfigError(f"{where}: {_one_line(error)}") from None
+    assert isinstance(loaded, Experiment)
+    return loaded
 
 
 def _dotlist(overrides: Iterable[str]) -> DictConfig:

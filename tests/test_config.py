@@ -122,6 +122,19 @@ def test_to_dict_and_back(write: Write):
     assert from_dict(json.loads(json.dumps(plain))) == experiment  # as it lies in a checkpoint
 
 
+def test_a_saved_experiment_keeps_no_parts_of_the_defaults(write: Write):
+    write(
+        "one", "discriminators: {clip: {name: clip_level}}\nlosses: {d/clip/minimax: 1.0}\ngenerator: {name: convlstm}"
+    )
+    again = from_dict(to_dict(load("one")))
+    assert again.discriminators == {"clip": {"name": "clip_level"}} and again.losses == {"d/clip/minimax": 1.0}
+
+
+def test_a_saved_value_of_the_wrong_type():
+    with pytest.raises(ConfigError, match="saved experiment: clips: Value 'many'"):
+        from_dict({"clips": "many"})
+
+
 def test_to_yaml_and_back(write: Write):
     experiment = load("lion_savanna_minimax", ["seed=3"])
     path = write("again", to_yaml(dataclasses.replace(experiment, extends=None)))
