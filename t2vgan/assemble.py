@@ -29,6 +29,8 @@ from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
+PLAYERS = {"d": "discriminator", "g": "generator"}
+
 
 def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], **given: Any) -> Any:
     """The part that `node` names, from its options and from those of `given` that its constructor takes.
@@ -46,7 +48,8 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
     for option in options:
         if option not in known:
             raise ConfigError(
-                f"{kind}: '{name}' has no option '{option}'{nearest(option, known)}; it has: {', '.join(known) or 'none'}"
+                f"{kind}: '{name}' has no option '{option}'{nearest(option, known)}; "
+                f"it has: {', '.join(known) or 'none'}"
             )
     try:
         return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
@@ -60,7 +63,7 @@ def cache_folder(experiment: Experiment) -> Path:
 
 
 def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | None], Any]:
-    """`make(split, limit)` for the experiment's data set, behind its frame cache if it has one; `changed` options win."""
+    """`make(split, limit)` for the experiment's data set, behind its frame cache if it has one; `changed` wins."""
     data, clip = experiment.data, experiment.clip
     given = {
         "root": Path(data.root), "decoder": data.decoder,
@@ -135,15 +138,15 @@ def model(experiment: Experiment, pipeline: TextPipeline) -> T2VGAN:
             for name, node in experiment.discriminators.items()
         }
         own = experiment.text.critic == "own" and not all(c.blind for c in critics.values())
-        critic_text = (
-            build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim) if own else None
-        )
+        critic_text = None
+        if own:
+            critic_text = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim)
     for part in (generator, *critics.values()):  # the layout that CPUs and tensor cores convolve fastest
         if all(p.dim() != 5 for p in part.parameters()):
             part.to(memory_format=torch.channels_last)
     for name, critic in critics.items():
         if critic.frames is not None and critic.frames > clip.frames:
-            raise ConfigError(f"discriminators.{name}.frames is {critic.frames}, but a clip has {clip.frames} (clip.frames)")
+            raise ConfigError(f"discriminators.{name}.frames is {critic.frames}, but clip.frames is {clip.frames}")
     return T2VGAN(
         config=experiment,
         text_pipeline=pipeline,
@@ -158,7 +161,7 @@ def model(experiment: Experiment, pipeline: TextPipeline) -> T2VGAN:
 
 def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> dict[str, dict[str, dict[str, Term]]]:
     """`losses` of the experiment as Terms by player, critic and loss."""
-    found: dict[str, dict[str, dict[str, Term]]] = {side: {name: {} for name in critics} for side in "dg"}
+    found: dict[str, dict[str, dict[str, Term]]] = {side: {name: {} for name in critics} for side in PLAYERS}
     for key, value in experiment.losses.items():
         side, critic, loss = [*str(key).split("/"), "", ""][:3]
         if side not in found or critic not in critics or str(key).count("/") != 2:
@@ -169,13 +172,13 @@ def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> dict[str,
         if not isinstance(weight, int | float) or not isinstance(every, int) or every < 1:
             raise ConfigError(f"losses.{key}: weight has to be a number and every a whole number from 1, got {value}")
         part = build(f"losses.{key}", LOSSES, {"name": loss, **options})
-        if not hasattr(part, "discriminator" if side == "d" else "generator"):
-            raise ConfigError(f"losses.{key}: '{loss}' has no term for the {'discriminator' if side == 'd' else 'generator'}")
+        if not hasattr(part, PLAYERS[side]):
+            raise ConfigError(f"losses.{key}: '{loss}' has no term for the {PLAYERS[side]}")
         if weight:
             found[side][critic][loss] = Term(part, float(weight), every)
     for side, by_critic in found.items():
-        if not any(by_critic.values()):
-            raise ConfigError(f"losses: nothing trains the {'discriminators' if side == 'd' else 'generator'} ({side}/...)")
+        if not any(term.every == 1 for of_critic in by_critic.values() for term in of_critic.values()):
+            raise ConfigError(f"losses: no term trains the {PLAYERS[side]} in every round ({side}/<critic>/<loss>)")
     return found
 
 

@@ -87,4 +87,3 @@ class _Batches:
                 attributes=[s.attributes for s in samples],
                 named=[s.named for s in samples],
             )
-

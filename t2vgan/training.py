@@ -15,10 +15,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import lightning as L  # noqa: N812
+import lightning as L
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from t2vgan import assemble, runs
 from t2vgan.callbacks.attention import Attention
@@ -60,7 +61,7 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
             use_distributed_sampler=False,
             fast_dev_run=fast_dev_run,
         )
-    except (RuntimeError, L.pytorch.utilities.exceptions.MisconfigurationException) as error:
+    except (RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
@@ -78,7 +79,8 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
     """In the order in which they act: the average first, so that what follows sees it up to date."""
     clip, checkpoints = experiment.clip, run_dir / "checkpoints"
     times = [i * clip.duration_s / clip.frames for i in range(clip.frames)]
-    saved: dict[str, Any] = {"config": to_dict(experiment), "card": {"commit": runs.commit(), "run": run_dir.as_posix()}}
+    card = {"commit": runs.commit(), "run": run_dir.as_posix()}
+    saved: dict[str, Any] = {"config": to_dict(experiment), "card": card}
     watched = experiment.samples
     return [
         EMA(halflife_clips=experiment.ema.halflife_clips, rampup=experiment.ema.rampup),

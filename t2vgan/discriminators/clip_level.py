@@ -6,9 +6,8 @@ detail, a frame-level critic beside it sees detail in few frames.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import contextlib
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
