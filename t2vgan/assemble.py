@@ -125,8 +125,8 @@ def text_pipeline(experiment: Experiment, cache: Path | None = None) -> TextPipe
     return TextPipeline(vectors=experiment.text.vectors, cache=cache)
 
 
-def model(experiment: Experiment, pipeline: TextPipeline) -> T2VGAN:
-    """The untrained game, with weights drawn from the experiment's seed."""
+def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = True) -> T2VGAN:
+    """The untrained game, with weights drawn from the experiment's seed; without its critics where none are needed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         clip = experiment.clip
@@ -136,6 +136,7 @@ def model(experiment: Experiment, pipeline: TextPipeline) -> T2VGAN:
         critics = {
             name: build(f"discriminators.{name}", DISCRIMINATORS, node, **given)
             for name, node in experiment.discriminators.items()
+            if to_train
         }
         own = experiment.text.critic == "own" and not all(c.blind for c in critics.values())
         critic_text = None
@@ -154,7 +155,7 @@ def model(experiment: Experiment, pipeline: TextPipeline) -> T2VGAN:
         critic_text=critic_text,
         generator=generator,
         discriminators=critics,
-        terms=terms(experiment, critics),
+        terms=terms(experiment, critics) if to_train else {},
         augment=build("augment", {"augment": Augment}, {"name": "augment", **experiment.augment}),
     )
 
@@ -187,11 +188,14 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[T2VGAN, 
     tensors, config, _ = load_generator(generator_file(path))
     experiment = from_dict(config)
     pipeline = text_pipeline(experiment)
-    game = model(experiment, pipeline)
+    game = model(experiment, pipeline, to_train=False)
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():
         mine = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-        part.load_state_dict(mine)
+        try:
+            part.load_state_dict(mine)
+        except RuntimeError as error:
+            raise ValueError(f"{path}: its {name} is not the one of this version of t2vgan: {error}") from error
     return game.to(device).eval(), experiment
 
 

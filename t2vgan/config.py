@@ -145,6 +145,8 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
         _check_keys(node, Experiment, where, "")
         merged = _merge(merged, node, where, options_only=where == "command line")
     loaded = _to_experiment(merged, str(experiment))
+    if loaded.logger.wandb == "False":  # what YAML makes of an `off` without quotation marks
+        loaded.logger.wandb = "off"
     _check_values(loaded)
     return loaded
 

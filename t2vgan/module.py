@@ -151,8 +151,12 @@ class T2VGAN(L.LightningModule):
             real_logits = critic.judge(real_features, text)
         fake_logits = critic.judge(critic.features(fake, look.times), text)
         if side == "d":
-            self.signs[f"d/{name}/real"] = real_logits.detach().mean()
-            self.signs[f"d/{name}/fake"] = fake_logits.detach().mean()
+            self.signs |= {
+                f"d/{name}/real": real_logits.detach().mean(),
+                f"d/{name}/fake": fake_logits.detach().mean(),
+                f"d/{name}/real_right": (real_logits.detach() > 0).float().mean(),
+                f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
+            }
         return Play(critic, look.times, look.real, fake, real_features, real_logits, fake_logits, text, wrong)
 
     # ---- text and noise ----------------------------------------------------------------------------------------

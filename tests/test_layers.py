@@ -86,7 +86,8 @@ def imports(path: Path) -> set[str]:
 
 def top_level_imports(path: Path) -> set[str]:
     """What is imported as soon as the file is: not what functions import, nor what is there for type checkers."""
-    found, waiting = set(), list(tree_of(path).body)
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(tree_of(path).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

@@ -61,7 +61,7 @@ class Watch(L.Callback):
         self.signs: list[dict[str, float]] = []
         self.weights: list[dict[str, Tensor]] = []
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, *args: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.logged.append({name: float(value) for name, value in trainer.callback_metrics.items()})
         self.signs.append({name: float(value) for name, value in pl_module.signs.items()})
         self.weights.append(copied(pl_module))

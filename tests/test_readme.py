@@ -59,7 +59,7 @@ FIT = "python -m t2vgan.fit --experiment"
 OWN = f"{FIT} own_clips data.dataset.root=my_clips"
 LION = '"A majestic lion stalks its prey across the golden savanna at sunset"'
 KNOWN = [
-    Known("pytest", small=f" -q {ROOT}/tests/callbacks/test_clock.py", says="passed"),
+    Known("pytest", small=f" -q {ROOT}/tests/test_config.py", says="passed"),
     Known(f"{FIT} lion_savanna", SMALL + DRAWN + JUDGE + EYES, makes=tuple(f"{RUN}/{name}" for name in RUN_FILES)),
     Known(
         f"{FIT} lion_savanna --fast_dev_run",
@@ -162,7 +162,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         frames = np.full((12, 24, 32, 3), 30 * i, dtype=np.uint8)
         frames[:, :, 4 : 4 + 2 * i] = 255
         write_mp4(clips / f"{i}.mp4", frames, fps=6)
-        (clips / f"{i}.txt").write_text(f"A lion walks to the left\nA bar {i} pixels wide\n")
+        (clips / f"{i}.txt").write_text(f"A bar of {i} pixels\n")
     return Shell(folder)
 
 

@@ -53,5 +53,5 @@ def test_training_mode_changes_nothing(eyes: ImagenetEyes, frames: Tensor):
 
 def test_gradients_pass_through_to_every_frame(eyes: ImagenetEyes, frames: Tensor):
     watched = frames.clone().requires_grad_()
-    sum(level.square().mean() for level in eyes(watched)).backward()
+    torch.stack([level.square().mean() for level in eyes(watched)]).sum().backward()
     assert watched.grad is not None and (watched.grad.abs().sum((1, 2, 3)) > 0).all()

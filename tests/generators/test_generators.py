@@ -22,7 +22,7 @@ CONTINUOUS = [name for name, part in GENERATORS.items() if part.continuous]
 NO_GRADIENT = ("attention.key.bias", "attention.8.key.bias")  # the softmax takes away what is the same for all words
 
 
-def build(name: str, *, size: int = 16, **options: Any) -> nn.Module:
+def build(name: str, *, size: int = 16, **options: Any) -> Any:
     """Small, and with every weight a little off its start, so that branches which begin at zero take part."""
     taken = inspect.signature(GENERATORS[name]).parameters
     given = {key: value for key, value in SMALL.items() if key in taken}
@@ -39,6 +39,11 @@ def instants(count: int, clips: int, *, apart_s: float = 0.125) -> Tensor:
 
 def noise(clips: int, *, seed: int = 0, dim: int = Z_DIM) -> Tensor:
     return torch.randn(clips, dim, generator=torch.Generator().manual_seed(seed))
+
+
+def watched(text: TextFeatures) -> TextFeatures:
+    """The same text, with gradients."""
+    return TextFeatures(text.sentence.requires_grad_(), text.words.requires_grad_(), text.mask)
 
 
 @pytest.fixture(params=GENERATORS)
@@ -63,16 +68,14 @@ def test_every_parameter_learns(name: str, make_text: MakeText):
 
 
 def test_gradients_reach_noise_and_text(name: str, make_text: MakeText):
-    z, text = noise(2).requires_grad_(), make_text([4, 6])
-    text.sentence.requires_grad_(), text.words.requires_grad_()
+    z, text = noise(2).requires_grad_(), watched(make_text([4, 6]))
     build(name)(z, text, instants(3, 2)).square().sum().backward()
     for inward in (z, text.sentence, text.words):
         assert inward.grad is not None and all(row.abs().sum() > 0 for row in inward.grad)
 
 
 def test_clips_of_a_batch_know_nothing_of_each_other(name: str, make_text: MakeText):
-    z, text, times = noise(3).requires_grad_(), make_text([4, 6, 5]), instants(3, 3).requires_grad_()
-    text.sentence.requires_grad_(), text.words.requires_grad_()
+    z, text, times = noise(3).requires_grad_(), watched(make_text([4, 6, 5])), instants(3, 3).requires_grad_()
     build(name)(z, text, times)[0].square().sum().backward()
     for inward in (z, times, text.sentence, text.words):
         assert inward.grad is not None
