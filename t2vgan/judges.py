@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from t2vgan.datasets.cache import FrameCache
+from t2vgan.datasets.cache import FrameCache, alone
 from t2vgan.metrics.fitting import collect_attributes, fit_probe, probe_accuracy
 from t2vgan.metrics.probe import Probe
 from t2vgan.shapes import Clips, to_float
@@ -31,12 +30,13 @@ def trained_probe(dataset: Any, folder: Path, *, epochs: int, width: int = 32, s
     settings = json.dumps([dataset.fingerprint, len(dataset), epochs, width, seed])
     digest = hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
     path = folder / f"probe-{digest}.safetensors"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="probe-frames-") as frames:
-            probe = _train(FrameCache(dataset, frames), epochs=epochs, width=width, seed=seed)
-        probe.fingerprint = digest
-        probe.save(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(path.with_suffix(".lock")):  # of several processes one trains it, the others wait
+        if not path.is_file():
+            with tempfile.TemporaryDirectory(dir=folder, prefix="probe-frames-") as frames:
+                probe = _train(FrameCache(dataset, frames), epochs=epochs, width=width, seed=seed)
+            probe.fingerprint = digest
+            probe.save(path)
     return Probe.load(path)
 
 
@@ -48,7 +48,7 @@ def _train(clips: Any, *, epochs: int, width: int, seed: int) -> Probe:
     truths = [clips[i].attributes for i in range(len(clips))]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     columns = (TextColumn("training the judge (once)"), BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("", total=1.0)
         probe = fit_probe(
             lambda epoch: _Batches(clips, np.random.default_rng([seed, epoch]).permutation(shown)),

@@ -40,6 +40,7 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
     quiet_lightning()
     settings, batch = experiment.trainer, experiment.data.batch
     several = settings.devices not in (1, "1") or settings.nodes > 1
+    steps = math.ceil(experiment.clips / batch)
     try:
         return L.Trainer(
             accelerator=settings.accelerator,
@@ -49,9 +50,9 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
             strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
             precision=precision(experiment),  # type: ignore[arg-type]
             max_epochs=-1,
-            max_steps=math.ceil(experiment.clips / batch),
+            max_steps=steps,
             check_val_every_n_epoch=None,
-            val_check_interval=max(1, experiment.evaluation.every_clips // batch),
+            val_check_interval=validation_interval(steps, experiment.evaluation.every_clips / batch),
             num_sanity_val_steps=0,
             log_every_n_steps=settings.log_every_steps,
             logger=loggers(experiment, run_dir),
@@ -63,6 +64,11 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
         )
     except (RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def validation_interval(steps: int, wanted: float) -> int:
+    """Near what is wanted, but so that the run ends with a validation, however short it is."""
+    return max(1, steps // max(1, round(steps / wanted)))
 
 
 def precision(experiment: Experiment) -> str:

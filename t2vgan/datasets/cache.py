@@ -47,7 +47,7 @@ class FrameCache:
     def __init__(self, dataset: Any, folder: str | Path, *, processes: int | None = None) -> None:
         self._frames_file = Path(folder) / f"{dataset.fingerprint}.frames"
         try:
-            with _alone(self._frames_file.with_suffix(".lock")):
+            with alone(self._frames_file.with_suffix(".lock")):
                 _make(dataset, self._frames_file, processes or _cores())
         except OSError as error:
             way_out = "free some space, or set data.cache=false to decode clips as they are needed"
@@ -228,7 +228,7 @@ def _with_progress(clips: Iterator[Any], start: int, total: int) -> Iterator[Any
 
 
 @contextmanager
-def _alone(lock_file: Path) -> Iterator[None]:
+def alone(lock_file: Path) -> Iterator[None]:
     """One process at a time on this machine (where the system has flock); the others wait here."""
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     try:

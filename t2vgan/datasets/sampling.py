@@ -154,13 +154,14 @@ def _wrong(clip: CaptionedClip, pool: Sequence[str], rng: np.random.Generator) -
 
 
 def caption_pool(of_split: Sequence[CaptionedClip], everything: Sequence[CaptionedClip], where: Path) -> list[str]:
-    """The captions that a sample can hold, distinct and sorted: the split's own, or all where the split has only one.
+    """The captions that a sample can hold, distinct and sorted: the split's own, or all where a clip of the split has
+    every one of these.
 
-    Raises ValueError when there are not even two, because each sample needs a wrong caption too.
+    Raises ValueError when some clip has all captions there are, because each sample needs a wrong caption too.
     """
     for clips in (of_split, everything):
         pool = sorted({caption for clip in clips for caption in clip.captions})
-        if len(pool) >= 2:
+        if all(set(pool) - set(clip.captions) for clip in of_split):
             return pool
     raise ValueError(f"{where}: all clips have the same caption; learning from text needs at least two different ones")
 

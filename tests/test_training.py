@@ -1,0 +1,183 @@
+"""A run's folder, loggers and Trainer."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.strategies import DDPStrategy
+
+from t2vgan import training
+from t2vgan.callbacks.ema import EMA
+from t2vgan.config import ConfigError, load
+from t2vgan.metrics.effnet import EffNetFeatures
+from t2vgan.training import ContinuedCsv, claim_run_dir, hurried, loggers, precision, wandb_id, wandb_offline
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory, and nobody logged in to W&B."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "T2VGAN_RUN_DIR", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("T2VGAN_RUN_DIR", "")  # so that what a test sets is taken back
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+
+
+# ---- precision
+
+
+@pytest.mark.parametrize("asked", ["32-true", "bf16-mixed"])
+def test_precision_that_was_asked_for(asked: str):
+    assert precision(load("smoke", [f"trainer.precision={asked}"])) == asked
+
+
+@pytest.mark.parametrize(("able", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_automatic_precision_looks_at_the_cpu(monkeypatch: pytest.MonkeyPatch, able: bool, expected: str):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able)
+    assert precision(load("smoke", ["trainer.accelerator=cpu"])) == expected
+
+
+@pytest.mark.parametrize(("able", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_automatic_precision_looks_at_the_gpu(monkeypatch: pytest.MonkeyPatch, able: bool, expected: str):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: able)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not able)
+    assert precision(load("smoke")) == expected
+
+
+# ---- the run's folder
+
+
+def test_the_folder_says_what_is_run(tmp_path: Path):
+    experiment = load("lion_savanna_minimax", ["seed=4", "run_dir=mine"])
+    run_dir = claim_run_dir(experiment, None, fast_dev_run=False)
+    assert run_dir == Path("mine") and len((run_dir / "commit.txt").read_text().splitlines()) == 1
+    again = load(run_dir / "config.yaml")
+    assert again == dataclasses.replace(experiment, extends=None, run_dir=None), "complete, and free to be run again"
+
+
+def test_rehearsals_have_a_place_of_their_own():
+    assert claim_run_dir(load("smoke"), None, fast_dev_run=False) == Path("runs/smoke/00000")
+    assert claim_run_dir(load("smoke"), None, fast_dev_run=True) == Path("runs/fast_dev_run/00000")
+
+
+def test_a_resumed_run_keeps_its_settings_and_notes_the_code():
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    before = (run_dir / "config.yaml").read_text()
+    assert claim_run_dir(load("smoke", ["seed=9"]), run_dir, fast_dev_run=False) == run_dir
+    assert (run_dir / "config.yaml").read_text() == before
+    assert len((run_dir / "commit.txt").read_text().splitlines()) == 2
+
+
+def test_processes_of_one_run_share_its_folder(monkeypatch: pytest.MonkeyPatch):
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    assert os.environ["T2VGAN_RUN_DIR"] == str(run_dir)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert claim_run_dir(load("smoke"), None, fast_dev_run=False) == run_dir
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert claim_run_dir(load("smoke"), None, fast_dev_run=False) == Path("runs/smoke/00001")
+
+
+def test_nothing_to_go_on_from():
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    with pytest.raises(ConfigError, match=r"--resume .*: no checkpoints/last.ckpt in it"):
+        training.fit(load("smoke"), resume=run_dir)
+
+
+def test_rehearsals_are_short():
+    short = hurried(load("lion_savanna"))
+    assert short.evaluation.probe["clips"] < 100 and short.data.val_clips == 2 * short.data.batch
+    assert (
+        dataclasses.replace(load("lion_savanna"), evaluation=short.evaluation, data=short.data, clips=short.clips)
+        == short
+    )
+
+
+# ---- loggers
+
+
+def test_the_usual_loggers():
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    csv_logger, wandb_logger = loggers(load("smoke", ["logger.wandb=offline"]), run_dir)
+    assert isinstance(csv_logger, CSVLogger) and Path(csv_logger.log_dir) == run_dir
+    assert isinstance(wandb_logger, WandbLogger) and wandb_logger.version == wandb_id(run_dir)
+
+
+def test_loggers_by_choice():
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    assert loggers(load("smoke", ["logger.wandb=off", "logger.csv=false"]), run_dir) == []
+    (found,) = loggers(load("smoke", ["logger.wandb=off", "logger.csv=false", "logger.tensorboard=true"]), run_dir)
+    assert isinstance(found, TensorBoardLogger)
+
+
+def test_a_resumed_run_goes_on_in_the_same_metrics(tmp_path: Path):
+    for first in (0, 2):
+        logger = ContinuedCsv(tmp_path)
+        for step in (first, first + 1):
+            logger.log_metrics({"d/total": step / 2, **({"late": 1.0} if step == 3 else {})}, step)
+            logger.save()
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["step"], float(row["d/total"]), row["late"]) for row in rows] == [
+        ("0", 0.0, ""), ("1", 0.5, ""), ("2", 1.0, ""), ("3", 1.5, "1.0"),
+    ]  # fmt: skip
+
+
+def test_the_name_at_wandb_stays(tmp_path: Path):
+    assert wandb_id(tmp_path) == wandb_id(tmp_path) and len(wandb_id(tmp_path)) == 8
+
+
+def test_wandb_is_offline_unless_somebody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert wandb_offline("auto") and wandb_offline("offline")
+    with pytest.raises(ConfigError, match="no key is configured: run 'wandb login', or take 'offline'"):
+        wandb_offline("online")
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    assert not wandb_offline("auto") and not wandb_offline("online") and wandb_offline("offline")
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
+    assert wandb_offline("auto"), "logged in elsewhere"
+    monkeypatch.setenv("WANDB_API_KEY", "x")
+    assert not wandb_offline("auto") and not wandb_offline("online")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert wandb_offline("auto"), "as wandb itself would"
+
+
+# ---- the Trainer
+
+
+def trainer(*overrides: str, fast_dev_run: bool = False) -> L.Trainer:
+    experiment = load("smoke", ["logger.wandb=off", "trainer.accelerator=cpu", *overrides])
+    run_dir = claim_run_dir(experiment, None, fast_dev_run=fast_dev_run)
+    return training.trainer(experiment, run_dir, EffNetFeatures(), fast_dev_run=fast_dev_run)
+
+
+def test_a_run_is_as_long_as_its_clips():
+    made = trainer("clips=100", "data.batch=8", "evaluation.every_clips=33")
+    assert made.max_steps == 13 and made.val_check_interval == 4 and made.max_epochs == -1
+    assert trainer("evaluation.every_clips=1").val_check_interval == 1
+
+
+def test_the_average_acts_first():
+    assert isinstance(next(c for c in trainer().callbacks if type(c).__module__.startswith("t2vgan")), EMA)
+
+
+def test_several_devices_exchange_gradients_themselves():
+    strategy = trainer("trainer.devices=2").strategy
+    assert isinstance(strategy, DDPStrategy) and strategy._ddp_kwargs["broadcast_buffers"] is False
+    assert not isinstance(trainer().strategy, DDPStrategy)
+
+
+def test_hardware_that_is_not_there():
+    for override in ("trainer.accelerator=gpu", "trainer.accelerator=abacus"):
+        if override.endswith("gpu") and torch.cuda.is_available():
+            continue
+        with pytest.raises(ConfigError, match="^trainer: "):
+            trainer(override)
