@@ -67,7 +67,7 @@ def test_mistakes_in_a_part(node: dict[str, Any], said: str):
 
 
 def test_what_a_part_says_itself_is_left_as_it_is():
-    with pytest.raises(ValueError, match="^width below 0$"):
+    with pytest.raises(ValueError, match=r"^width below 0$"):
         part(name="part", width=-1)
 
 
@@ -198,20 +198,26 @@ def test_a_run_that_has_saved_nothing_yet(tmp_path: Path):
 
 
 def test_the_data_set_shows_clips_as_the_experiment_wants_them(tmp_path: Path):
-    experiment = load("smoke", [f"data.root={tmp_path}", "data.cache=false", "data.dataset.counts.val=5"])
+    experiment = load("smoke", [f"data.root={tmp_path}", "data.cache=false", "data.files=false"])
     clips = assemble.datasets(experiment, source="render")("val", 3)
     sample = clips[0]
     assert len(clips) == 3 and sample.video.shape == (8, 16, 16, 3) and list(tmp_path.iterdir()) == []
 
 
 def test_frames_are_kept_beside_the_data_where_that_is_wanted(tmp_path: Path):
-    experiment = load("smoke", [f"data.root={tmp_path}"])
+    experiment = load("smoke", [f"data.root={tmp_path}", "data.files=false"])
     clips = assemble.datasets(experiment)("val", 2)
     assert clips[0].video.shape == (8, 16, 16, 3)
     assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {assemble.cache_folder(experiment)}
 
 
+def test_files_to_look_at_are_made_where_that_is_wanted(tmp_path: Path):
+    experiment = load("smoke", [f"data.root={tmp_path}", "data.cache=false"])
+    assemble.datasets(experiment, source="render")("val", 2)
+    assert experiment.data.files and len(list(tmp_path.rglob("*.mp4"))) == 2
+
+
 def test_an_option_that_the_data_set_does_not_have(tmp_path: Path):
     experiment = load("smoke", [f"data.root={tmp_path}", "data.dataset.count=5"])
-    with pytest.raises(ConfigError, match="data.dataset: 'savanna' has no option 'count', did you mean 'counts'"):
+    with pytest.raises(ConfigError, match=r"data\.dataset: 'savanna' has no option 'count', did you mean 'counts'"):
         assemble.datasets(experiment)("val", 2)

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
@@ -24,11 +25,10 @@ from t2vgan.training import ContinuedCsv, claim_run_dir, hurried, loggers, preci
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty working directory, and nobody logged in to W&B."""
     monkeypatch.chdir(tmp_path)
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "T2VGAN_RUN_DIR", "LOCAL_RANK"):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "LOCAL_RANK", "NETRC"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("T2VGAN_RUN_DIR", "")  # so that what a test sets is taken back
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("NETRC", raising=False)
 
 
 # ---- precision
@@ -166,7 +166,9 @@ def test_a_run_is_as_long_as_its_clips():
 
 
 def test_the_average_acts_first():
-    assert isinstance(next(c for c in trainer().callbacks if type(c).__module__.startswith("t2vgan")), EMA)
+    made: Any = trainer()
+    ours = [type(callback) for callback in made.callbacks if type(callback).__module__.startswith("t2vgan")]
+    assert ours[0] is EMA and len(ours) == 10
 
 
 def test_several_devices_exchange_gradients_themselves():
@@ -176,8 +178,8 @@ def test_several_devices_exchange_gradients_themselves():
 
 
 def test_hardware_that_is_not_there():
-    for override in ("trainer.accelerator=gpu", "trainer.accelerator=abacus"):
-        if override.endswith("gpu") and torch.cuda.is_available():
-            continue
-        with pytest.raises(ConfigError, match="^trainer: "):
-            trainer(override)
+    with pytest.raises(ValueError, match="abacus"):
+        trainer("trainer.accelerator=abacus")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"^trainer: "):
+            trainer("trainer.accelerator=gpu")
