@@ -181,10 +181,13 @@ def test_rare_terms_come_in_their_rounds_only(words: TextPipeline, make_clips: M
 
 
 def test_signs_of_life(trained: Trained):
-    expected = {f"d/{critic}/{what}" for critic in ("frames", "clip", "eyes") for what in ("real", "fake")}
+    each = ("real", "fake", "real_right", "fake_right")
+    expected = {f"d/{critic}/{what}" for critic in ("frames", "clip", "eyes") for what in each}
     expected |= {f"{side}/{what}" for side in "dg" for what in ("grad_norm", "skipped")}
     expected |= {"motion/real", "motion/fake"}
     assert set(trained.watch.signs[-1]) == expected
+    shares = [value for key, value in trained.watch.signs[-1].items() if key.endswith("_right")]
+    assert all(0 <= share <= 1 for share in shares)
     assert trained.watch.signs[-1]["d/skipped"] == trained.watch.signs[-1]["g/skipped"] == 0
 
 
