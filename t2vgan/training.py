@@ -104,6 +104,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
             prompt=watched.prompts[0] if watched.prompts else "",
             times=times,
             every_clips=experiment.evaluation.every_clips,
+            judge=getattr(extractor, "predict", None),
         ),
         Interrupt(),
         Evaluation(extractor=extractor, folder=run_dir),

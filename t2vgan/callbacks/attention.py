@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.media import log_image, log_scalars
 from t2vgan.callbacks.samples import first_clips
-from t2vgan.callbacks.spotlight import Spotlight
+from t2vgan.callbacks.spotlight import Judge, Spotlight
 from t2vgan.video.encode import write_png
 
 
@@ -27,6 +27,7 @@ class Attention(Callback):
         prompt: the caption; empty for the first one of `val`.
         times: the instants of the clip in seconds.
         every_clips: 0 for the end of training only.
+        judge: of what clips show; with it the change of the attributes is logged too.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class Attention(Callback):
         times: list[int | float],
         every_clips: int,
         seed: int = 0,
-        draws: int = 4,
+        draws: int = 8,
+        judge: Judge | None = None,
     ) -> None:
         self.path, self.prompt, self.times = Path(path), prompt, times
-        self.every_clips, self.seed, self.draws = every_clips, seed, draws
+        self.every_clips, self.seed, self.draws, self.judge = every_clips, seed, draws, judge
         self._told, self._drawn_at = False, -1
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -67,7 +69,7 @@ class Attention(Callback):
             return
         write_png(self.path, spotlight.sheet())
         log_image(trainer, "attention/maps", self.path, clips_seen=seen, caption=self.prompt)
-        if changes := spotlight.changes():
+        if changes := spotlight.changes(self.judge):
             log_scalars(trainer, changes, clips_seen=seen)
 
     def _spotlight(self, trainer: Trainer, pl_module: Any) -> Spotlight:

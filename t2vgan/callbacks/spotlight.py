@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from t2vgan.callbacks.samples import frames_of
 from t2vgan.shapes import Latent, TextFeatures, TextInputs, Video
 from t2vgan.video.sheet import contact_sheet
+
+Judge = Callable[[Tensor], dict[str, Tensor]]  # clips -> logits per attribute
 
 WARM = (255, 110, 0)  # RGB of the most attended place
 
@@ -68,23 +70,39 @@ class Spotlight:
         captions = [f"{word}  {share:.0%}" for word, share in zip(self.words, self.shares, strict=True)]
         return contact_sheet(rows, [" ".join(self.words), *captions], columns=columns)
 
-    def changes(self) -> dict[str, float]:
-        """Change of the video without the most attended content word, and without another one, on average.
+    def changes(self, judge: Judge | None = None) -> dict[str, float]:
+        """What leaving out the most attended content word changes, and what another one does, on average.
 
-        {} when there are not two content words. Unit: mean absolute difference of values in [-1, 1].
+        `..._change` is of the video: mean absolute difference of values in [-1, 1]. With a judge of clips,
+        `..._attribute_change` is of what the clip shows: the total variation, in 0..1, between what the judge believes
+        with and without the word, for the attribute that the word moves most. {} without two content words.
         """
         places = [i for i, is_content in enumerate(self.content) if is_content]
         if len(places) < 2:
             return {}
         most = max(places, key=self.shares.__getitem__)
-        change = {i: float((self._render(without(self.inputs, i))[0] - self.video).abs().mean()) for i in places}
-        others = [change[i] for i in places if i != most]
-        return {"attention/most_attended_change": change[most], "attention/random_change": sum(others) / len(others)}
+        silenced = {i: self._render(without(self.inputs, i))[0] for i in places}
+        found = {"change": {i: float((video - self.video).abs().mean()) for i, video in silenced.items()}}
+        if judge is not None:
+            before = judge(self.video)
+            found["attribute_change"] = {i: most_moved(before, judge(video)) for i, video in silenced.items()}
+        changes = {}
+        for kind, change in found.items():
+            others = [change[i] for i in places if i != most]
+            changes |= {f"attention/most_attended_{kind}": change[most]}
+            changes |= {f"attention/random_{kind}": sum(others) / len(others)}
+        return changes
 
     @torch.no_grad()
     def _render(self, inputs: TextInputs) -> tuple[Video, Tensor]:
         text: TextFeatures = self.encoder(inputs)
         return self.generator.attend(self.z, text[torch.zeros(len(self.z), dtype=torch.long)], self.times)
+
+
+def most_moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> float:
+    """Total variation between two beliefs, given as logits per attribute, of the attribute where it is largest."""
+    moved = [(before[a].softmax(-1) - after[a].softmax(-1)).abs().sum(-1).mean() / 2 for a in before]
+    return float(max(moved))
 
 
 def without(inputs: TextInputs, place: int) -> TextInputs:

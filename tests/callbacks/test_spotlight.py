@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from t2vgan.callbacks.spotlight import Spotlight, lit, without
+from t2vgan.callbacks.spotlight import Spotlight, lit, most_moved, without
 from t2vgan.shapes import TextFeatures, TextInputs
 
 WORDS = ["a", "lion", "runs", "home"]
@@ -108,3 +108,33 @@ def test_the_sheet_has_a_row_for_the_clip_and_one_for_each_word(monkeypatch):
 def test_a_real_sheet():
     sheet = spotlight().sheet()
     assert sheet.dtype == np.uint8 and sheet.ndim == 3 and sheet.std() > 10
+
+
+def test_attributes_that_a_judge_sees_change():
+    """The word that the judge's belief hangs on moves it from certainty to chance: total variation 1/2."""
+
+    def judge(video):
+        bright = (video.mean(dim=(1, 2, 3, 4)) > before).float()
+        return {
+            "subject": torch.stack([40 * (1 - bright), torch.zeros_like(bright)], 1),
+            "time": torch.zeros(len(video), 4),
+        }
+
+    still = spotlight(1)
+    before = still.video.mean(dim=(1, 2, 3, 4)).max() + 1e-6
+    believed = judge(still.video)
+    changes = still.changes(judge)
+    moved = [
+        (judge(still._render(without(still.inputs, i))[0])["subject"].softmax(-1) - believed["subject"].softmax(-1))
+        for i in range(4)
+    ]
+    variation = [float(m.abs().sum(-1).mean() / 2) for m in moved]
+    assert changes["attention/most_attended_attribute_change"] == pytest.approx(variation[1])
+    assert changes["attention/random_attribute_change"] == pytest.approx(sum(variation[i] for i in (0, 2, 3)) / 3)
+
+
+def test_most_moved_is_the_total_variation_of_the_attribute_that_moves_most():
+    before = {"subject": torch.tensor([[50.0, 0.0]]), "time": torch.tensor([[0.0, 0.0]])}
+    after = {"subject": torch.tensor([[0.0, 0.0]]), "time": torch.tensor([[0.0, 0.0]])}
+    assert most_moved(before, after) == pytest.approx(0.5)
+    assert most_moved(before, before) == 0
