@@ -28,7 +28,11 @@ class Motion(nn.Module):
 
     def __init__(self, *, dim: int, waves: int, groups: int) -> None:
         super().__init__()
-        self.rates = nn.Parameter(2 * math.pi * torch.logspace(-2, 2, waves, base=2))  # rad/s: 0.25 to 4 Hz
+        hertz = torch.logspace(-2, 1, waves, base=2)  # 0.25 to 2 Hz: a slow sway to the beat of a gallop
+        self.register_buffer("rates", 2 * math.pi * hertz)
+        self.register_buffer("most", 1 / (1 + 2 * hertz))  # fast waves are small: a frame resembles the one before it
+        self.rates: Tensor
+        self.most: Tensor
         self.phases_amplitudes = nn.Linear(dim, 2 * waves)
         self.start_speed = nn.Linear(dim, 2 * groups * 3)
         self.sway = nn.Linear(waves, groups * 3, bias=False)
@@ -40,6 +44,7 @@ class Motion(nn.Module):
     def forward(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
         b, t = times.shape
         phases, amplitudes = self.phases_amplitudes(content).float().chunk(2, -1)
+        amplitudes = torch.tanh(amplitudes) * self.most
         waves = amplitudes[:, None] * torch.sin(times[..., None] * self.rates + phases[:, None])  # (b, t, waves)
         start, speed = self.start_speed(content).float().reshape(b, 2, 1, -1).unbind(1)
         drift = times[..., None] - 1.0  # s from the middle of a usual clip, so that start and speed are not at odds
