@@ -53,7 +53,7 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
             )
     try:
         return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
-    except TypeError as error:
+    except (TypeError, RuntimeError) as error:
         raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
 
 
@@ -85,7 +85,11 @@ def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | Non
 
 def judge(experiment: Experiment) -> Extractor:
     """A probe trained on the data set's ground truth, or ImageNet features where there is none."""
-    settings = {"clips": 5_400, "epochs": 6, "width": 32, "seed": 0, **experiment.evaluation.probe}
+    settings = {"clips": 5_400, "epochs": 6, "width": 32, "seed": 0}
+    for key in experiment.evaluation.probe:
+        if key not in settings:
+            raise ConfigError(f"evaluation.probe has no '{key}'{nearest(key, settings)}; it has: {', '.join(settings)}")
+    settings |= experiment.evaluation.probe
     if getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None) is None:
         return EffNetFeatures()
     bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False, files=False))

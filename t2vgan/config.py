@@ -259,6 +259,8 @@ def _check_values(e: Experiment) -> None:
         "samples.every_clips": e.samples.every_clips,
         "evaluation.every_clips": e.evaluation.every_clips,
         "ema.halflife_clips": e.ema.halflife_clips,
+        "trainer.log_every_steps": e.trainer.log_every_steps,
+        "trainer.checkpoint_every_clips": e.trainer.checkpoint_every_clips,
     }
     for key, value in positive.items():
         if value <= 0:

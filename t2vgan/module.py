@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.config import Experiment
+from t2vgan.frames import motion_signs, pick, strided
 from t2vgan.losses.play import Play, Seen
 from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
 from t2vgan.seeds import stable_seed
@@ -131,8 +132,8 @@ class T2VGAN(L.LightningModule):
                     losses[f"{side}/{name}/{loss}"] = value.detach()
                     total = total + term.weight * term.every * value
         optim.zero_grad()
-        several = self.trainer.world_size > 1
-        with self.trainer.strategy.block_backward_sync() if several else contextlib.nullcontext():  # type: ignore[attr-defined]
+        # DDP's reducer, where there is one, cannot follow two players in one module: `mean_gradients` does its work.
+        with getattr(self.trainer.strategy, "block_backward_sync", contextlib.nullcontext)():
             self.manual_backward(total)
         players = [self.discriminators, self.critic_text] if side == "d" else [self.generator, self.text_encoder]
         clip_norm = getattr(self.config, f"{side}_optim").clip_norm
@@ -211,23 +212,3 @@ class T2VGAN(L.LightningModule):
         for optim, config in zip(optims, (self.config.g_optim, self.config.d_optim), strict=True):
             for group in optim.param_groups:
                 group["lr"] = config.lr * schedule(int(self.clips_seen), self.config.clips, config)
-
-
-def strided(n: int, k: int, generator: torch.Generator) -> Tensor:
-    """`k` of `n` frames, evenly spaced: any stride that fits, from any start, so that a critic sees now every small
-    step and now the whole path. With frames at random instead, generators learned to flicker between a few pictures.
-    """
-    stride, start = torch.rand(2, generator=generator).tolist()
-    step = 1 + int(stride * ((n - 1) // (k - 1))) if k > 1 else 1
-    return int(start * (n - (k - 1) * step)) + step * torch.arange(k)
-
-
-def pick(video: Tensor, frames: Tensor) -> Tensor:
-    """Frames `(b, k)` of a video `(b, c, t, h, w)`."""
-    return video.gather(2, frames[:, None, :, None, None].expand(-1, video.shape[1], -1, *video.shape[3:]))
-
-
-def motion_signs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Mean absolute change between the rendered frames, to be compared between real and fake."""
-    names = {"motion/real": real.detach(), "motion/fake": fake.detach()}
-    return {k: v.diff(dim=2).abs().mean() if v.shape[2] > 1 else v.new_zeros(()) for k, v in names.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import ctypes
 import dataclasses
+import json
 import logging
 import math
 import netrc
@@ -40,7 +41,7 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
     quiet_lightning()
     settings, batch = experiment.trainer, experiment.data.batch
     several = settings.devices not in (1, "1") or settings.nodes > 1
-    steps = math.ceil(experiment.clips / batch)
+    steps, between = rounds(math.ceil(experiment.clips / batch), experiment.evaluation.every_clips / batch)
     try:
         return L.Trainer(
             accelerator=settings.accelerator,
@@ -52,7 +53,7 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
             max_epochs=-1,
             max_steps=steps,
             check_val_every_n_epoch=None,
-            val_check_interval=validation_interval(steps, experiment.evaluation.every_clips / batch),
+            val_check_interval=between,
             num_sanity_val_steps=0,
             log_every_n_steps=settings.log_every_steps,
             logger=loggers(experiment, run_dir),
@@ -66,9 +67,11 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
-def validation_interval(steps: int, wanted: float) -> int:
-    """Near what is wanted, but so that the run ends with a validation, however short it is."""
-    return max(1, steps // max(1, round(steps / wanted)))
+def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
+    """Rounds of a run, and rounds between validations: near what is wanted, but so that it ends with one."""
+    validations = max(1, round(steps / wanted))
+    between = math.ceil(steps / validations)
+    return validations * between, between
 
 
 def precision(experiment: Experiment) -> str:
@@ -88,6 +91,17 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
     card = {"commit": runs.commit(), "run": run_dir.as_posix()}
     saved: dict[str, Any] = {"config": to_dict(experiment), "card": card}
     watched = experiment.samples
+    beside_real = [
+        Samples(
+            folder=run_dir / "samples" / "val",
+            name="samples_val",
+            prompts=[],
+            count=watched.count,
+            every_clips=watched.every_clips,
+            fps=clip.frames / clip.duration_s,
+            seed=experiment.seed,
+        )
+    ]
     return [
         EMA(halflife_clips=experiment.ema.halflife_clips, rampup=experiment.ema.rampup),
         VitalSigns(every_steps=experiment.trainer.log_every_steps),
@@ -99,6 +113,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
             fps=clip.frames / clip.duration_s,
             seed=experiment.seed,
         ),
+        *(beside_real if watched.prompts else []),  # without prompts, the first sheet shows real clips already
         Attention(
             path=run_dir / "attention.png",
             prompt=watched.prompts[0] if watched.prompts else "",
@@ -206,19 +221,35 @@ def fit(experiment: Experiment, *, resume: Path | None = None, fast_dev_run: boo
     if experiment.trainer.threads:
         torch.set_num_threads(experiment.trainer.threads)
     spare_page_faults()
-    run_dir = claim_run_dir(experiment, resume, fast_dev_run)
-    last = run_dir / "checkpoints" / "last.ckpt"
-    if resume and not last.is_file():
+    refuse_foreign_launchers(experiment)
+    last = resume / "checkpoints" / "last.ckpt" if resume else None
+    if last and not last.is_file():
         raise ConfigError(f"--resume {resume}: no checkpoints/last.ckpt in it, so there is nothing to go on from")
 
     parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
+    run_dir = claim_run_dir(experiment, resume, fast_dev_run)
     lightning = trainer(experiment, run_dir, parts.extractor, fast_dev_run=fast_dev_run)
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
-    lightning.fit(parts.game, datamodule=parts.data, ckpt_path=last if resume else None, weights_only=True)
+    lightning.fit(parts.game, datamodule=parts.data, ckpt_path=last, weights_only=True)
     if lightning.is_global_zero:
+        if parts.data.skipped:
+            (run_dir / "skipped.json").write_text(json.dumps(parts.data.skipped, indent=1, ensure_ascii=False) + "\n")
+            print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
         print(f"done: samples, curves.png and checkpoints are in {run_dir}")
     return run_dir
+
+
+def refuse_foreign_launchers(experiment: Experiment) -> None:
+    """torchrun and srun start every rank themselves; their ranks do not agree on a run folder yet."""
+    if (
+        "TORCHELASTIC_RUN_ID" in os.environ
+        or int(os.environ.get("SLURM_NTASKS") or 1) > 1
+        or experiment.trainer.nodes > 1
+    ):
+        raise ConfigError(
+            "several nodes, torchrun and srun are not supported: start one process with trainer.devices=N"
+        )
 
 
 def hurried(experiment: Experiment) -> Experiment:
@@ -238,8 +269,10 @@ def claim_run_dir(experiment: Experiment, resume: Path | None, fast_dev_run: boo
         return Path(inherited)
     run_dir = resume or runs.new_run_dir("fast_dev_run" if fast_dev_run else experiment.name, experiment.run_dir)
     os.environ["T2VGAN_RUN_DIR"] = str(run_dir)
-    if not resume:
-        (run_dir / "config.yaml").write_text(to_yaml(dataclasses.replace(experiment, extends=None, run_dir=None)))
+    config, wanted = run_dir / "config.yaml", to_yaml(dataclasses.replace(experiment, extends=None, run_dir=None))
+    if config.is_file() and config.read_text() != wanted:  # resumed with other settings: these hold from now on
+        config.replace(run_dir / f"config.before-{sum(1 for _ in run_dir.glob('config.before-*')) + 1}.yaml")
+    config.write_text(wanted)
     with (run_dir / "commit.txt").open("a") as file:  # a resumed run may go on with newer code: it says so
         file.write(runs.commit() + "\n")
     return run_dir

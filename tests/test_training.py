@@ -18,7 +18,17 @@ from t2vgan import training
 from t2vgan.callbacks.ema import EMA
 from t2vgan.config import ConfigError, load
 from t2vgan.metrics.effnet import EffNetFeatures
-from t2vgan.training import ContinuedCsv, claim_run_dir, hurried, loggers, precision, wandb_id, wandb_offline
+from t2vgan.training import (
+    ContinuedCsv,
+    claim_run_dir,
+    hurried,
+    loggers,
+    precision,
+    refuse_foreign_launchers,
+    rounds,
+    wandb_id,
+    wandb_offline,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +83,11 @@ def test_a_resumed_run_keeps_its_settings_and_notes_the_code():
     run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
     before = (run_dir / "config.yaml").read_text()
     assert claim_run_dir(load("smoke", ["seed=9"]), run_dir, fast_dev_run=False) == run_dir
-    assert (run_dir / "config.yaml").read_text() == before
-    assert len((run_dir / "commit.txt").read_text().splitlines()) == 2
+    assert load(run_dir / "config.yaml").seed == 9, "new settings hold from now on, for the next --resume too"
+    assert (run_dir / "config.before-1.yaml").read_text() == before, "and the old ones are kept"
+    claim_run_dir(load("smoke", ["seed=9"]), run_dir, fast_dev_run=False)
+    assert not (run_dir / "config.before-2.yaml").exists(), "nothing changed, nothing to keep"
+    assert len((run_dir / "commit.txt").read_text().splitlines()) == 3
 
 
 def test_processes_of_one_run_share_its_folder(monkeypatch: pytest.MonkeyPatch):
@@ -161,7 +174,8 @@ def trainer(*overrides: str, fast_dev_run: bool = False) -> L.Trainer:
 
 def test_a_run_is_as_long_as_its_clips():
     made = trainer("clips=100", "data.batch=8", "evaluation.every_clips=33")
-    assert made.max_steps == 13 and made.val_check_interval == 4 and made.max_epochs == -1
+    # 12.5 rounds of 8 clips, validated about every 4.1: three times every 5 rounds, the last time at the end
+    assert made.max_steps == 15 and made.val_check_interval == 5 and made.max_epochs == -1
     assert trainer("evaluation.every_clips=1").val_check_interval == 1
 
 
@@ -183,3 +197,21 @@ def test_hardware_that_is_not_there():
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match=r"^trainer: "):
             trainer("trainer.accelerator=gpu")
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"), [(9500, 1250), (12000, 1250), (3, 1250), (8, 4), (1, 0.5), (1251, 1250), (7, 2)]
+)
+def test_a_run_ends_with_a_validation_and_is_hardly_longer(steps: int, wanted: int | float):
+    total, between = rounds(steps, wanted)
+    assert total % between == 0 and steps <= total < steps + max(1, steps / wanted) + 1
+    assert between <= max(steps, 1) and between <= 2 * wanted + 1
+
+
+def test_launchers_whose_ranks_would_not_agree_are_refused(monkeypatch):
+    refuse_foreign_launchers(load("smoke"))
+    with pytest.raises(ConfigError, match=r"trainer\.devices=N"):
+        refuse_foreign_launchers(load("smoke", ["trainer.nodes=2"]))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(ConfigError, match="torchrun"):
+        refuse_foreign_launchers(load("smoke"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from t2vgan.callbacks.export import export_generator
 from t2vgan.checkpoint import written_whole
@@ -38,6 +39,7 @@ class Best(Callback):
         self.config = config
         self.card = card
         self.value: float | None = None
+        self._told = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"monitor": self.monitor, "value": self.value}
@@ -55,6 +57,12 @@ class Best(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         value = float(trainer.callback_metrics.get(self.monitor, math.nan))
+        if not math.isfinite(value) and not self._told and trainer.state.fn == "fit":
+            self._told = True
+            have = ", ".join(sorted(k for k in trainer.callback_metrics if k.startswith("val/"))) or "no metric"
+            rank_zero_warn(
+                f"evaluation.monitor: no finite {self.monitor!r}, so no best generator is kept; have: {have}"
+            )
         if trainer.state.fn != "fit" or trainer.sanity_checking or not self._better(value):
             return
         self.value = value

@@ -52,6 +52,8 @@ class Checkpointing(Checkpoint):
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self._unsaved:
             self._save(trainer, pl_module)
+        else:  # the generator's card still lacks what the validation after the last step found
+            self._export(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         try:
@@ -72,11 +74,13 @@ class Checkpointing(Checkpoint):
                 trainer.save_checkpoint(part, weights_only=False)
             if trainer.is_global_zero and last.is_file():
                 rename_copy(last, self.folder / "previous.ckpt")
-        if trainer.is_global_zero:
-            export_generator(
-                self.folder / "generator.safetensors", trainer, pl_module, config=self.config, card=self.card
-            )
+        self._export(trainer, pl_module)
         self._unsaved = False
+
+    def _export(self, trainer: Trainer, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            path = self.folder / "generator.safetensors"
+            export_generator(path, trainer, pl_module, config=self.config, card=self.card)
 
 
 def rename_copy(path: Path, name: Path) -> None:

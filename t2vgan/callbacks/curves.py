@@ -35,6 +35,8 @@ class Curves(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking:
+            for logger in trainer.loggers:
+                logger.save()  # Lightning keeps up to a hundred rows of metrics.csv back
             draw_curves(self.folder)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:

@@ -28,6 +28,9 @@ class Evaluation(Callback):
         self.suite = Suite(extractor)
         self.folder = Path(folder)
 
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self.suite.to(pl_module.device)  # already here: other callbacks ask the same judge before the first validation
+
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         self.suite.to(pl_module.device)
         self.suite.reset()

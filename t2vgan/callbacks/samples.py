@@ -28,16 +28,25 @@ class Samples(Callback):
         prompts: captions, or none.
         count: how many clips are shown; more prompts than that are cut.
         every_clips: 0 for the end of training only.
+        name: of the curves' group in the loggers.
         fps: frames per second of the files.
         seed: of the noise.
     """
 
     def __init__(
-        self, *, folder: str | Path, prompts: list[str], count: int, every_clips: int, fps: int | float, seed: int = 0
+        self,
+        *,
+        folder: str | Path,
+        prompts: list[str],
+        count: int,
+        every_clips: int,
+        name: str = "samples",
+        fps: int | float,
+        seed: int = 0,
     ) -> None:
         if count < 1:
             raise ValueError(f"samples.count: at least 1 clip has to be shown, got {count}")
-        self.folder = Path(folder)
+        self.folder, self.name = Path(folder), name
         self.captions = list(prompts[:count])
         self.real: list[np.ndarray] | None = None
         self.count = count
@@ -71,8 +80,8 @@ class Samples(Callback):
         video, sheet = self.folder / f"{seen:09d}.mp4", self.folder / f"{seen:09d}.png"
         write_mp4(video, video_grid(rows, self.captions, beside=self.real, titles=titles), fps=self.fps)
         write_png(sheet, contact_sheet(rows, self.captions, beside=self.real, titles=titles))
-        log_video(trainer, "samples/video", video, clips_seen=seen, caption=" | ".join(self.captions))
-        log_image(trainer, "samples/sheet", sheet, clips_seen=seen)
+        log_video(trainer, f"{self.name}/video", video, clips_seen=seen, caption=" | ".join(self.captions))
+        log_image(trainer, f"{self.name}/sheet", sheet, clips_seen=seen)
         self._drawn_at = seen
 
 

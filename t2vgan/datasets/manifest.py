@@ -1,7 +1,8 @@
 """Clips listed in a manifest: one JSON object per line (JSON Lines), with the video's path relative to the manifest.
 
     {"video": "clips/0001.mp4", "caption": "a lion walks to the left", "start": 3.2, "end": 6.0}
-    {"video": "clips/0002.mp4", "captions": ["a zebra grazes", "a grazing zebra"], "attributes": {"subject": "zebra"}}
+    {"video": "clips/0002.mp4", "captions": ["a zebra grazes", "a grazing zebra"], "attributes": {"subject": "zebra"},
+     "named": ["subject"]}
 
 Either one file per split, `<root>/train.jsonl`, `<root>/val.jsonl` ..., or one `<root>/manifest.jsonl` whose lines have
 a "split"; when no line has one, videos are assigned by a hash of their path (90 % train, 5 % val, 5 % test).
@@ -152,21 +153,30 @@ def _row(line: str, file: Path, where: str) -> tuple[CaptionedClip, str | None]:
     start, end = _seconds(row, "start", where) or 0.0, _seconds(row, "end", where)
     if end is not None and end <= start:
         raise ValueError(f"{where}: 'end' ({end:g}) has to be after 'start' ({start:g})")
-    attributes, named = row.get("attributes") or {}, row.get("named") or ()
+    captions, attributes = _captions(row, where), row.get("attributes") or {}
     if not isinstance(attributes, dict) or not all(isinstance(v, str) for v in attributes.values()):
         raise ValueError(f"{where}: 'attributes' is an object of strings, not {attributes!r}")
-    if not isinstance(named, list | tuple) or not set(named) <= set(attributes):
-        raise ValueError(f"{where}: 'named' lists names of 'attributes', not {named!r}")
     clip = CaptionedClip(
         file=file.parent / video,
-        captions=_captions(row, where),
+        captions=captions,
         key=str(row.get("key") or (f"{video}@{start:g}" if start or end is not None else video)),
         start_s=start,
         end_s=end,
         attributes=attributes,
-        named=tuple(named),
+        named=_named(row.get("named") or [], captions, attributes, where),
     )
     return clip, row.get("split")
+
+
+def _named(
+    named: Any, captions: tuple[str, ...], attributes: Mapping[str, str], where: str
+) -> tuple[tuple[str, ...], ...]:
+    """Which attributes each caption names: one list for every caption, or one for each."""
+    lists = named if named and all(isinstance(names, list) for names in named) else [named] * len(captions)
+    known = all(isinstance(names, list) and all(name in attributes for name in names) for names in lists)
+    if not isinstance(named, list) or not known or len(lists) != len(captions):
+        raise ValueError(f"{where}: 'named' lists names of 'attributes', once or for each caption, not {named!r}")
+    return tuple(tuple(names) for names in lists) if named else ()
 
 
 def _captions(row: Mapping[str, Any], where: str) -> tuple[str, ...]:

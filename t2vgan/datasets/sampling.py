@@ -35,7 +35,7 @@ class CaptionedClip:
     start_s: float = 0.0
     end_s: float | None = None
     attributes: dict[str, str] = field(default_factory=dict)
-    named: tuple[str, ...] = ()
+    named: tuple[tuple[str, ...], ...] = ()  # by each caption; () where nothing is known
 
 
 @dataclass
@@ -97,7 +97,7 @@ def sample(data: VideoClips, index: int, rng: np.random.Generator | None) -> Sam
         key=clip.key,
         index=index,
         attributes=dict(clip.attributes),
-        named=clip.named,
+        named=clip.named[which] if clip.named else (),
     )
 
 

@@ -219,8 +219,11 @@ def _is_cover_picture(stream: Any) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        head = file.read(12)
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as denied:
+        return f"it cannot be opened ({_reason(denied)})"
     if head[4:8] == b"ftyp":
         return "truncated: an mp4 whose end, with the index of its frames, is missing; copy or download it again"
     return f"not a video that can be read ({_reason(error)})"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from t2vgan.datasets.manifest import Manifest
+from t2vgan.datasets.savanna import Savanna
 from t2vgan.video.decode import VideoError
 
 ZEBRA = {"subject": "zebra", "place": "savanna"}
@@ -212,3 +213,28 @@ def test_a_part_beyond_the_end_and_wrong_options(tmp_path: Path, clips: SimpleNa
         Manifest(root=tmp_path, short="stretch")
     with pytest.raises(ValueError, match="a clip needs a size"):
         Manifest(root=tmp_path, frames=0)
+
+
+def test_named_may_differ_between_the_captions_of_a_clip(root: Path) -> None:
+    line = {
+        "video": "clips/clip00.mp4",
+        "captions": ["a zebra", "it grazes at dawn"],
+        "attributes": {"subject": "zebra"},
+    }
+    other = {"video": "clips/clip01.mp4", "caption": "a lion"}
+    rows = [line | {"named": [["subject"], []]}, other]
+    (root / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = Manifest(root=root, split="mixed", size=16, frames=4, duration_s=1.0)
+    seen = {sample.caption: sample.named for sample in (data.draw(0, np.random.default_rng(i)) for i in range(20))}
+    assert seen == {"a zebra": ("subject",), "it grazes at dawn": ()}
+
+
+def test_the_files_of_the_savanna_are_such_a_manifest(tmp_path: Path) -> None:
+    drawn = Savanna(root=tmp_path, split="val", size=16, frames=4, duration_s=1.0, limit=3)
+    drawn.make()
+    (folder,) = (path.parent for path in tmp_path.rglob("manifest.jsonl"))
+    read = Manifest(root=folder, split="all", size=16, frames=4, duration_s=1.0)
+    for i in range(3):
+        assert read[i].caption == drawn[i].caption and read[i].named == drawn[i].named
+        assert read[i].attributes == drawn[i].attributes
+        assert np.abs(read[i].video.astype(int) - drawn[i].video).mean() < 12  # H.264 is lossy, most of all when small

@@ -2,7 +2,7 @@
 
 <root>/savanna/made/<version and hash of the options>/<split>/
     clips/000123.mp4   H.264, lossy
-    manifest.jsonl     one line per clip: file, key, attributes, captions, what each names, wrong captions
+    manifest.jsonl     one line per clip: video, key, attributes, captions, what each names, wrong captions
     split.json         the options, the values of every attribute and the held-out pairs
     complete           how many clips are there; missing while the first of them are still being made
 """
@@ -79,7 +79,7 @@ class Folder:
 
     def _line(self, index: int) -> str:
         entry = asdict(self.recipe.entry(index))
-        return json.dumps({"file": f"clips/{index:06d}.mp4", **entry}) + "\n"
+        return json.dumps({"video": f"clips/{index:06d}.mp4", **entry}) + "\n"
 
     def _rule(self) -> dict:
         pairs = [{first: a, second: b} for first, a, second, b in sorted(self.recipe.pairs)]

@@ -23,7 +23,7 @@ def test_the_files_hold_the_clips_and_the_manifest_their_truth(folder):
         entry = RECIPE.entry(index)
         assert line["attributes"] == entry.attributes
         assert tuple(line["captions"]) == entry.captions
-        assert (folder.path / line["file"]).is_file()
+        assert (folder.path / line["video"]).is_file()
         difference = folder.read_clip(index).astype(int) - RECIPE.frames(index)
         assert np.abs(difference).mean() < 8, "H.264 at half colour resolution is near the drawing"
     rule = json.loads((folder.path / "split.json").read_text())
