@@ -5,6 +5,8 @@ python tests/check_run.py runs/smoke/00000
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,12 +21,22 @@ def main(run: Path) -> None:
         print(f"{video}: {probe_video(video).frames} frames")
     tensors, _, card = load_generator(run / "checkpoints" / "generator.safetensors")
     print(f"{run}: generator of {len(tensors)} tensors after {card['clips_seen']} clips")
-    for record in found(
-        run, "wandb/offline-run-*/run-*.wandb"
-    ):  # Weights & Biases' own file, and what was logged to it
-        print(f"{record}: {record.stat().st_size:,} bytes")
+    for record in found(run, "wandb/offline-run-*/run-*.wandb"):
+        logged = history(record)
+        for name in ("d/total", "val/fd_probe", "val/accuracy/place", "samples/video.path", "attention/maps.path"):
+            seen = [item["clips_seen"] for item in logged if name in item]
+            if not seen:
+                raise SystemExit(f"{record}: nothing was logged as {name}")
+            print(f"{record.name}: {name} at {seen} clips")
     for video in found(run, "wandb/offline-run-*/files/media/videos/**/*.mp4"):
         print(f"{video}: {probe_video(video).frames} frames")
+
+
+def history(record: Path) -> list[dict]:
+    """What was logged to Weights & Biases' own file, in order."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(record)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    return [entry["history"]["item"] for entry in map(json.loads, lines) if entry["type"] == "history"]
 
 
 def found(run: Path, pattern: str) -> list[Path]:
