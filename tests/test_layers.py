@@ -15,13 +15,13 @@ LONGEST = 400  # lines of a file
 
 # area -> what it may import of t2vgan besides itself and `seeds`; "*": everything but training and command lines.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("shapes", "config", "seeds", "command", "runs"), ()),
+    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs"), ()),
     **dict.fromkeys(("checkpoint", "text", "video", "generators", "discriminators", "losses", "metrics"), ("shapes",)),
     "augment": ("shapes",),
     "optim": ("config",),
     "datasets": ("shapes", "video"),
     "datamodule": ("shapes", "config"),
-    "module": ("shapes", "config", "optim", "losses.play"),
+    "module": ("shapes", "config", "optim", "frames", "losses.play"),
     "judges": ("shapes", "datasets", "metrics"),
     "callbacks": ("shapes", "metrics", "video", "checkpoint"),
     "assemble": ("*",),
