@@ -13,7 +13,7 @@ def test_frames_are_evenly_spaced_and_within_the_clip(n: int, k: int):
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
         frames = strided(n, k, generator)
-        assert len(frames) == k and 0 <= int(frames.min()) and int(frames.max()) < n
+        assert len(frames) == k and int(frames.min()) >= 0 and int(frames.max()) < n
         assert k < 2 or (len(frames.diff().unique()) == 1 and int(frames.diff()[0]) >= 1)
 
 
