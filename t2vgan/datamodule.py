@@ -294,4 +294,5 @@ def _clips(video: Tensor, batch: Batch) -> Clips:
         epoch=batch.epoch,
         attributes=[sample.attributes for sample in samples],
         named=[sample.named for sample in samples],
+        contrasts=[sample.contrasts for sample in samples],
     )

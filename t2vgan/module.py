@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
-from t2vgan.losses.play import Play, Seen
+from t2vgan.losses.play import Contrast, Play, Seen
 from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Video
@@ -41,6 +41,16 @@ class Look:
     times: Tensor
     real: Seen
     fake: Seen
+
+
+@dataclass
+class Told:
+    """What critics are told of the captions of a round; the blind ones hear nothing of it."""
+
+    right: TextFeatures
+    wrong: TextFeatures | None
+    content: Tensor
+    contrast: Contrast | None
 
 
 class T2VGAN(L.LightningModule):
@@ -81,11 +91,10 @@ class T2VGAN(L.LightningModule):
         inputs, wrong_inputs = self.text_inputs(clips.captions), self.text_inputs(clips.wrong_captions)
         looks = self.look(clips, self.text_encoder(inputs))
 
-        right, wrong = self.critic_views(inputs), self.critic_views(wrong_inputs)
-        self.step("d", d_optim, looks, right, wrong)
+        told = Told(self.read(inputs), self.read(wrong_inputs), inputs.content, self.contrast(clips))
+        self.step("d", d_optim, looks, told)
         with frozen([self.discriminators, self.critic_text]):
-            right = self.critic_views(inputs)
-            self.step("g", g_optim, looks, right, None)
+            self.step("g", g_optim, looks, Told(self.read(inputs), None, inputs.content, None))
 
         self.clips_seen += len(clips) * self.trainer.world_size
         self.log("clips_seen", self.clips_seen.float())
@@ -119,13 +128,12 @@ class T2VGAN(L.LightningModule):
         side: str,
         optim: Any,
         looks: dict[str, Look],
-        text: dict[str, TextFeatures | None],
-        wrong: dict[str, TextFeatures | None] | None,
+        told: Told,
     ) -> None:
         """Weighted sum of the side's losses over all critics, one gradient step; skipped when it is not finite."""
         losses, total = {}, torch.zeros((), device=self.device)
         for name, look in looks.items():
-            play = self.play(side, name, look, text[name], wrong[name] if wrong else None)
+            play = self.play(side, name, look, told)
             for loss, term in self.terms[side][name].items():
                 if self.trainer.global_step % term.every == 0:
                     value = getattr(term.loss, "discriminator" if side == "d" else "generator")(play)
@@ -144,13 +152,15 @@ class T2VGAN(L.LightningModule):
         self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
         self.log_dict({**losses, f"{side}/total": total.detach(), f"{side}/grad_norm": norm})
 
-    def play(self, side: str, name: str, look: Look, text: TextFeatures | None, wrong: TextFeatures | None) -> Play:
+    def play(self, side: str, name: str, look: Look, told: Told) -> Play:
         critic: Any = self.discriminators[name]
+        text = None if critic.blind else told.right
         fake = look.fake if side == "g" else tuple(f.detach() for f in look.fake)
         with torch.set_grad_enabled(side == "d"):
             real_features = critic.features(look.real, look.times)
             real_logits = critic.judge(real_features, text)
-        fake_logits = critic.judge(critic.features(fake, look.times), text)
+        fake_features = critic.features(fake, look.times)
+        fake_logits = critic.judge(fake_features, text)
         if side == "d":
             self.signs |= {
                 f"d/{name}/real": real_logits.detach().mean(),
@@ -158,7 +168,8 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/real_right": (real_logits.detach() > 0).float().mean(),
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
-        return Play(critic, look.times, look.real, fake, real_features, real_logits, fake_logits, text, wrong)
+        seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
+        return Play(*seen) if critic.blind else Play(*seen, text, told.wrong, told.content, told.contrast)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 
@@ -166,10 +177,26 @@ class T2VGAN(L.LightningModule):
         inputs = self.text_pipeline(captions)
         return TextInputs(**{name: tensor.to(self.device) for name, tensor in vars(inputs).items()})
 
-    def critic_views(self, inputs: TextInputs) -> dict[str, TextFeatures | None]:
-        """What each critic is told of the captions: its own encoder's reading, or the generator's without gradient."""
-        told = self.critic_text(inputs) if self.critic_text is not None else self.text_encoder(inputs).detach()
-        return {name: None if critic.blind else told for name, critic in self.discriminators.items()}
+    def read(self, inputs: TextInputs) -> TextFeatures:
+        """What critics are told of captions: their own encoder's reading, or the generator's without gradient."""
+        return self.critic_text(inputs) if self.critic_text is not None else self.text_encoder(inputs).detach()
+
+    def contrast(self, clips: Clips) -> Contrast | None:
+        """All pairs of right and wrong captions of the batch, where a loss learns from them."""
+        losses = [term.loss for of_critic in self.terms["d"].values() for term in of_critic.values()]
+        pairs = [(i, *pair) for i, pairs in enumerate(clips.contrasts) for pair in pairs]
+        if not pairs or not any(getattr(loss, "needs_contrast", False) for loss in losses):
+            return None
+        owner, right, wrong = zip(*pairs, strict=True)
+        right, wrong = self.text_inputs(list(right)), self.text_inputs(list(wrong))
+        same = (right.vectors[:, :, None] == wrong.vectors[:, None]).all(-1)
+        return Contrast(
+            owner=torch.tensor(owner, device=self.device),
+            right=self.read(right),
+            wrong=self.read(wrong),
+            only_right=right.mask & ~(same & wrong.mask[:, None]).any(2),
+            only_wrong=wrong.mask & ~(same & right.mask[:, :, None]).any(1),
+        )
 
     def draw(self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor]) -> Tensor:
         """One draw per clip, seeded by the clip and not by the rank, the worker or what was drawn before."""

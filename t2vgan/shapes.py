@@ -33,6 +33,7 @@ class Sample:
     index: int  # position in the data set
     attributes: dict[str, str] = field(default_factory=dict)  # ground truth, {} where there is none
     named: tuple[str, ...] = ()  # the attributes that the caption names
+    contrasts: tuple[tuple[str, str], ...] = ()  # (caption, one that differs from it in something untrue of the clip)
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Clips:
     epoch: int = 0
     attributes: list[dict[str, Any]] = field(default_factory=list)
     named: list[tuple[str, ...]] = field(default_factory=list)
+    contrasts: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.video.shape[0]
@@ -79,6 +81,7 @@ class TextInputs:
     tags: Tensor  # int64 (b, l), index into `text.analysis.TAGS`, 0 = padding
     entities: Tensor  # int64 (b, l), index into `text.analysis.ENTITIES`, 0 = no entity or padding
     mask: Bool[Tensor, "b l"]  # True where there is a word
+    content: Bool[Tensor, "b l"]  # True where the word says something of the clip: nouns, verbs, adjectives, adverbs
 
 
 def to_uint8(video: Tensor) -> Tensor:

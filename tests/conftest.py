@@ -30,7 +30,11 @@ class Words(TextPipeline):
         rows = [torch.stack([self.vector(word) for word in caption.split()]) for caption in captions]
         mask = pad_sequence([torch.ones(len(row), dtype=torch.bool) for row in rows], batch_first=True)
         return TextInputs(
-            vectors=pad_sequence(rows, batch_first=True), tags=mask.long(), entities=mask.long() * 0, mask=mask
+            vectors=pad_sequence(rows, batch_first=True),
+            tags=mask.long(),
+            entities=mask.long() * 0,
+            mask=mask,
+            content=mask,
         )
 
     def vector(self, word: str) -> Tensor:
@@ -58,6 +62,7 @@ def make_clips() -> Callable[..., Clips]:
             keys=[f"clip{i}" for i in indices],
             indices=list(indices),
             epoch=epoch,
+            contrasts=[((CAPTIONS[i % 4], CAPTIONS[(i + 1) % 4]),) for i in indices],
         )
 
     return make

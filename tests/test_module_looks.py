@@ -12,7 +12,7 @@ from torch import Tensor
 
 from t2vgan import assemble
 from t2vgan.config import Experiment, load
-from t2vgan.module import T2VGAN
+from t2vgan.module import T2VGAN, Told
 from t2vgan.shapes import Clips
 from t2vgan.text import TextPipeline
 
@@ -127,12 +127,18 @@ def test_real_and_fake_get_the_same_augmentation(words: TextPipeline, make_clips
 # ---- captions
 
 
-def test_a_blind_critic_is_never_told_the_caption(words: TextPipeline):
+def told_of(game: T2VGAN, captions: list[str]) -> Told:
+    inputs = game.text_inputs(captions)
+    return Told(game.read(inputs), None, inputs.content, None)
+
+
+def test_a_blind_critic_is_never_told_the_caption(words: TextPipeline, make_clips: MakeClips):
     critics = {"frames": {**FRAMES, "blind": True}, "clip": {"name": "clip_level", "width": 8}}
     losses = {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "d/clip/hinge": 1.0}
     game = assemble.model(smoke(discriminators=critics, losses=losses), words)
-    views = game.critic_views(game.text_inputs(["a lion runs"]))
-    assert views["frames"] is None and views["clip"] is not None
+    looks, told = look_of(game, make_clips(range(1))), told_of(game, ["a lion runs"])
+    assert game.play("d", "frames", looks["frames"], told).text is None
+    assert game.play("d", "clip", looks["clip"], told).text is told.right
 
 
 def test_blind_critics_need_no_encoder_and_ignore_the_text(words: TextPipeline, make_clips: MakeClips):
@@ -141,24 +147,23 @@ def test_blind_critics_need_no_encoder_and_ignore_the_text(words: TextPipeline, 
     clips, logits = make_clips(range(3)), []
     look = look_of(game, clips)["frames"]
     for captions in (clips.captions, clips.wrong_captions):
-        text = game.critic_views(game.text_inputs(captions))["frames"]
-        logits.append(game.play("d", "frames", look, text, None).real_logits)
+        logits.append(game.play("d", "frames", look, told_of(game, captions)).real_logits)
     assert torch.equal(*logits)
 
 
 def test_critics_read_with_their_own_encoder(game: T2VGAN):
     inputs = game.text_inputs(["a lion runs"])
     assert game.critic_text is not None
-    view = game.critic_views(inputs)["frames"]
-    assert view is not None and torch.equal(view.sentence, game.critic_text(inputs).sentence)
+    view = game.read(inputs)
+    assert torch.equal(view.sentence, game.critic_text(inputs).sentence)
     assert view.sentence.requires_grad and not torch.equal(view.sentence, game.text_encoder(inputs).sentence)
 
 
 def test_critics_may_share_the_generators_encoder_but_do_not_train_it(words: TextPipeline):
     game = assemble.model(smoke("text.critic=shared"), words)
     inputs = game.text_inputs(["a lion runs"])
-    view = game.critic_views(inputs)["frames"]
-    assert game.critic_text is None and view is not None
+    view = game.read(inputs)
+    assert game.critic_text is None
     assert torch.equal(view.sentence, game.text_encoder(inputs).sentence) and not view.sentence.requires_grad
 
 
@@ -167,8 +172,8 @@ def test_critics_may_share_the_generators_encoder_but_do_not_train_it(words: Tex
 
 def test_gradients_go_to_the_side_that_steps(game: T2VGAN, make_clips: MakeClips):
     clips = make_clips(range(2))
-    look, text = look_of(game, clips)["frames"], game.critic_views(game.text_inputs(clips.captions))["frames"]
-    d, g = (game.play(side, "frames", look, text, text) for side in "dg")
+    look, told = look_of(game, clips)["frames"], told_of(game, clips.captions)
+    d, g = (game.play(side, "frames", look, told) for side in "dg")
     some, own = next(game.generator.parameters()), next(game.discriminators["frames"].parameters())
     assert torch.autograd.grad(d.fake_logits.sum(), [some, own], allow_unused=True, retain_graph=True)[0] is None
     assert torch.autograd.grad(g.fake_logits.sum(), [some], retain_graph=True)[0].abs().sum() > 0
@@ -208,3 +213,26 @@ def test_averages_are_used_unless_asked_otherwise(words: TextPipeline, make_clip
 def test_validation_clips_do_not_depend_on_the_batch(game: T2VGAN, make_clips: MakeClips):
     alone, together = game.validation_step(make_clips([5]), 0), game.validation_step(make_clips([4, 5, 6]), 3)
     assert alone.shape == (1, 3, 8, 16, 16) and torch.allclose(alone[0], together[1], atol=1e-5)
+
+
+def test_contrasts_pair_what_differs(words: TextPipeline, make_clips: MakeClips):
+    """Each pair belongs to its clip, and only the words that the other caption lacks are marked."""
+    game = assemble.model(
+        smoke("losses={d/frames/hinge: 1, d/frames/words: 1, g/frames/hinge: 1, d/clip/hinge: 1}"), words
+    )
+    clips = make_clips(range(2))
+    clips.contrasts = [
+        (("a lion runs left", "a lion runs right"),),
+        (("zebras at dawn", "zebras at dusk"), ("old zebras", "zebras")),
+    ]
+    pairs = game.contrast(clips)
+    assert pairs is not None and pairs.owner.tolist() == [0, 1, 1]
+    assert [row.nonzero().flatten().tolist() for row in pairs.only_right] == [[3], [2], [0]]
+    assert [row.nonzero().flatten().tolist() for row in pairs.only_wrong] == [[3], [2], []]
+    assert pairs.right.sentence.shape[0] == pairs.wrong.sentence.shape[0] == 3
+
+
+def test_contrasts_are_encoded_only_where_a_loss_learns_from_them(game: T2VGAN, make_clips: MakeClips):
+    clips = make_clips(range(2))
+    clips.contrasts = [(("a lion", "a zebra"),), ()]
+    assert game.contrast(clips) is None

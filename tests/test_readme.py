@@ -141,6 +141,7 @@ class Shell:
             "COLUMNS": "120",
         }
         env = {**os.environ, **settings}
+        env.pop("WANDB_SERVICE", None)  # of a test in this process: new ones would share its runs
         return subprocess.run(
             ["bash", "-c", command], cwd=self.folder, env=env, capture_output=True, text=True, timeout=LIMIT_S
         )

@@ -89,15 +89,17 @@ def sample(data: VideoClips, index: int, rng: np.random.Generator | None) -> Sam
     numbers = np.searchsorted(edges, start_s + view.times, side="right") - 1
     which = 0 if rng is None else int(rng.integers(len(clip.captions)))
     chosen = rng if rng is not None else np.random.default_rng(stable_seed(clip.key, "wrong caption"))
+    wrong = _wrong(clip, data.pool, chosen)
     return Sample(
         video=data.frames(index, np.clip(numbers, 0, len(edges) - 2)),
         times=view.times.astype(np.float32),
         caption=clip.captions[which],
-        wrong_caption=_wrong(clip, data.pool, chosen),
+        wrong_caption=wrong,
         key=clip.key,
         index=index,
         attributes=dict(clip.attributes),
         named=clip.named[which] if clip.named else (),
+        contrasts=((clip.captions[which], wrong),),
     )
 
 

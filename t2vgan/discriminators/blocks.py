@@ -51,6 +51,25 @@ class TimeEmbedding(nn.Module):
         return self.layers(torch.cat([phases.sin(), phases.cos()], -1).flatten(1))
 
 
+class WordScores(nn.Module):
+    """How much a clip's features agree with each word of a caption: <U w, A f> / sqrt(d), `(b, l)`.
+
+    `features`: one map `(b, c, ..., h, w)` a level; time, where there is any, is averaged, places (4 x 4) are kept, for
+    words also say where.
+    """
+
+    def __init__(self, *, channels: int, levels: int, text_dim: int, dim: int = 128) -> None:
+        super().__init__()
+        self.clip = nn.ModuleList(nn.Linear(channels * 4 * 4, dim) for _ in range(levels))
+        self.word = nn.Linear(text_dim, dim)
+
+    def forward(self, features: tuple[Tensor, ...], words: Tensor) -> Tensor:
+        maps = [f.mean(2) if f.dim() == 5 else f for f in features]
+        maps = [m if m.shape[-2:] == (4, 4) else F.adaptive_avg_pool2d(m, 4) for m in maps]
+        clip = torch.stack([read(m.flatten(1)) for read, m in zip(self.clip, maps, strict=True)]).sum(0)
+        return (torch.einsum("bld,bd->bl", self.word(words), clip) / math.sqrt(clip.shape[-1])).float()
+
+
 class TextProjection(nn.Module):
     """Projection critic (Miyato & Koyama 2018, eq. 3) at each place of a feature map: psi(f) + <V s, f> / sqrt(d).
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.discriminators.blocks import TextProjection, TimeEmbedding
+from t2vgan.discriminators.blocks import TextProjection, TimeEmbedding, WordScores
 from t2vgan.shapes import TextFeatures
 
 
@@ -61,6 +61,7 @@ class ClipLevel(nn.Module):
         self.join = nn.Conv3d(widths[-2], widths[-1], 3, padding=1)
         self.when = TimeEmbedding(frames=clip_frames, dim=widths[-1])
         self.head = TextProjection(channels=widths[-1], text_dim=text_dim)
+        self.words = WordScores(channels=widths[-1], levels=1, text_dim=text_dim)
 
     def see(self, video: Tensor) -> tuple[Tensor, ...]:
         return (F.avg_pool3d(video, (1, self.shrink, self.shrink)),)
@@ -76,3 +77,6 @@ class ClipLevel(nn.Module):
 
     def judge(self, features: tuple[Tensor, ...], text: TextFeatures | None) -> Tensor:
         return self.head(features[0], None if text is None else text.sentence)
+
+    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
+        return self.words(features, text.words)

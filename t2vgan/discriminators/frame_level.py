@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.discriminators.blocks import TextProjection, TimeEmbedding
+from t2vgan.discriminators.blocks import TextProjection, TimeEmbedding, WordScores
 from t2vgan.shapes import TextFeatures
 
 
@@ -54,6 +54,7 @@ class FrameLevel(nn.Module):
         self.when = TimeEmbedding(frames=frames, dim=joint)
         self.tail = DownBlock(joint, joint)
         self.head = TextProjection(channels=joint, text_dim=text_dim)
+        self.words = WordScores(channels=joint, levels=1, text_dim=text_dim)
 
     def see(self, video: Tensor) -> tuple[Tensor, ...]:
         return (video,)
@@ -68,3 +69,6 @@ class FrameLevel(nn.Module):
 
     def judge(self, features: tuple[Tensor, ...], text: TextFeatures | None) -> Tensor:
         return self.head(features[0], None if text is None else text.sentence)
+
+    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
+        return self.words(features, text.words)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.discriminators.blocks import SpectralConv2d, TextProjection, TimeEmbedding
+from t2vgan.discriminators.blocks import SpectralConv2d, TextProjection, TimeEmbedding, WordScores
 from t2vgan.discriminators.imagenet_eyes import LEVELS, ImagenetEyes
 from t2vgan.shapes import TextFeatures
 
@@ -66,6 +66,7 @@ class Projected(nn.Module):
         self.heads = nn.ModuleList(
             LevelHead(channels=channels * frames, width=width, size=see_size // stride) for _, stride in LEVELS.values()
         )
+        self.words = WordScores(channels=width, levels=len(LEVELS), text_dim=text_dim)
         self.judges = nn.ModuleList(TextProjection(channels=width, text_dim=text_dim) for _ in LEVELS)
 
     def see(self, video: Tensor) -> tuple[Tensor, ...]:
@@ -94,3 +95,6 @@ class Projected(nn.Module):
     def judge(self, features: tuple[Tensor, ...], text: TextFeatures | None) -> Tensor:
         sentence = None if text is None else text.sentence
         return torch.cat([judge(f, sentence) for judge, f in zip(self.judges, features, strict=True)], 1)
+
+    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
+        return self.words(features, text.words)

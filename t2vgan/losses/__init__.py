@@ -3,6 +3,7 @@
 from t2vgan.losses.adversarial import Hinge, Minimax, Nonsaturating, Relativistic
 from t2vgan.losses.gradient_penalty import R1, R2
 from t2vgan.losses.mismatch import Mismatch
+from t2vgan.losses.words import Words
 
 LOSSES = {
     "minimax": Minimax,
@@ -10,6 +11,7 @@ LOSSES = {
     "hinge": Hinge,
     "relativistic": Relativistic,
     "mismatch": Mismatch,
+    "words": Words,
     "r1": R1,
     "r2": R2,
 }

@@ -13,6 +13,17 @@ Seen = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """Captions of the real clips beside captions that differ from them in something untrue; n pairs, any per clip."""
+
+    owner: Tensor  # int64 (n,), the clip of each pair
+    right: TextFeatures
+    wrong: TextFeatures
+    only_right: Tensor  # bool (n, l), the words that the wrong caption lacks
+    only_wrong: Tensor  # bool (n, l'), the words that the right caption lacks
+
+
+@dataclass(frozen=True)
 class Play:
     """One critic looks at a batch of real and of fake clips that share their captions.
 
@@ -26,7 +37,10 @@ class Play:
     real: Seen
     fake: Seen
     real_features: Seen
+    fake_features: Seen
     real_logits: Tensor
     fake_logits: Tensor
-    text: TextFeatures | None
-    wrong_text: TextFeatures | None
+    text: TextFeatures | None = None
+    wrong_text: TextFeatures | None = None
+    content: Tensor | None = None  # bool (b, l), which words of `text` say something of the clip
+    contrast: Contrast | None = None

@@ -33,7 +33,7 @@ class TextPipeline:
         self.max_words = max_words
         self.analyser = Analyser(cache=cache / "analysis.jsonl" if cache else None)
         self.vectors = WordVectors(vectors, cache=cache)
-        self.rows: dict[str, Tensor] = {}  # caption -> int64 (l, 3): row of the table, tag, entity
+        self.rows: dict[str, Tensor] = {}  # caption -> int64 (l, 4): row of the table, tag, entity, content
         self.row_of: dict[str, int] = {}  # word -> row of the table
         self.table = torch.zeros(1, 0)  # (words + 1, v); row 0 is padding
         self.warned = False
@@ -48,7 +48,13 @@ class TextPipeline:
             self.warm(captions)
         indices = pad_sequence([self.rows[caption] for caption in captions], batch_first=True)
         words = indices[..., 0]
-        return TextInputs(vectors=self.table[words], tags=indices[..., 1], entities=indices[..., 2], mask=words > 0)
+        return TextInputs(
+            vectors=self.table[words],
+            tags=indices[..., 1],
+            entities=indices[..., 2],
+            mask=words > 0,
+            content=indices[..., 3] > 0,
+        )
 
     def warm(self, captions: list[str]) -> None:
         """Prepare all distinct captions at once: much quicker than one batch after the other."""
@@ -95,8 +101,10 @@ class TextPipeline:
         self.table = torch.cat([self.table, torch.stack([torch.from_numpy(each.vector) for each in found])])
 
     def assemble(self, analysis: Analysis) -> Tensor:
-        parts = zip(analysis.words, analysis.tags, analysis.entities, strict=True)
-        columns = [(self.row_of[word], TAG_INDEX[tag], ENTITY_INDEX[kind]) for word, tag, kind in parts]
+        parts = zip(analysis.words, analysis.tags, analysis.entities, analysis.content, strict=True)
+        columns = [
+            (self.row_of[word], TAG_INDEX[tag], ENTITY_INDEX[kind], int(says)) for word, tag, kind, says in parts
+        ]
         if len(columns) > self.max_words and not self.warned:
             self.warned = True
             warnings.warn(

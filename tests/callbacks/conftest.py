@@ -39,7 +39,7 @@ class Pipeline:
         for i, row in enumerate(rows):
             vectors[i, torch.arange(len(row)), row] = 1.0
             mask[i, : len(row)] = True
-        return TextInputs(vectors=vectors, tags=mask.long(), entities=mask.long() * 0, mask=mask)
+        return TextInputs(vectors=vectors, tags=mask.long(), entities=mask.long() * 0, mask=mask, content=mask)
 
     def analyser(self, captions: list[str]) -> list[Analysis]:
         split = [tuple(caption.split()) for caption in captions]

@@ -14,7 +14,7 @@ CONTENT = [False, True, True, True]
 
 def inputs(length: int = 4) -> TextInputs:
     mask = torch.ones(1, length, dtype=torch.bool)
-    return TextInputs(torch.eye(length)[None], torch.arange(length)[None], torch.zeros(1, length).long(), mask)
+    return TextInputs(torch.eye(length)[None], torch.arange(length)[None], torch.zeros(1, length).long(), mask, mask)
 
 
 class Sum(nn.Module):

@@ -72,10 +72,22 @@ def test_shapes(name: str, make_text: MakeText, size: int, frames: int):
 
 
 def test_every_parameter_learns(name: str, make_text: MakeText):
-    critic = build(name)
-    logits(critic, video(3), instants(3), make_text([3, 5, 4])).square().sum().backward()
+    critic, text = build(name), make_text([3, 5, 4])
+    features = critic.features(critic.see(video(3)), instants(3))
+    (critic.judge(features, text).square().sum() + critic.word_scores(features, text).square().sum()).backward()
     still = [k for k, p in critic.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
     assert [k for k in still if k not in NO_GRADIENT] == []
+
+
+def test_each_word_has_a_score_of_its_own(name: str, make_text: MakeText):
+    critic, text = build(name), make_text([3, 5])
+    text.words.requires_grad_()
+    scores = critic.word_scores(critic.features(critic.see(video()), instants()), text)
+    assert scores.shape == text.mask.shape and scores.dtype == torch.float32
+    (slope,) = torch.autograd.grad(scores[1, 2], [text.words])
+    others = slope.clone()
+    others[1, 2] = 0
+    assert slope[1, 2].abs().sum() > 0 and others.abs().sum() == 0
 
 
 def test_its_eyes_are_fixed(name: str):

@@ -19,6 +19,7 @@ def make_play() -> Callable[..., Play]:
     def make(real_logits: Tensor, fake_logits: Tensor, **others: Any) -> Play:
         nothing: dict[str, Any] = {
             "critic": None, "times": torch.zeros(len(real_logits), 1), "real": (), "fake": (), "real_features": (),
+            "fake_features": (),
             "text": None, "wrong_text": None,
         }  # fmt: skip
         return Play(**{**nothing, **others}, real_logits=real_logits, fake_logits=fake_logits)

@@ -13,7 +13,8 @@ from t2vgan.losses.adversarial import Hinge, Minimax, Nonsaturating, Relativisti
 from t2vgan.losses.play import Play
 
 MakePlay = Callable[..., Play]
-GAMES = [name for name, part in LOSSES.items() if hasattr(part, "generator")]
+# What both players have a term for, from the logits alone.
+GAMES = [name for name, part in LOSSES.items() if hasattr(part, "generator") and name != "words"]
 
 
 def logits(seed: int) -> Tensor:

@@ -153,6 +153,7 @@ class Savanna:
             index=entry.index,
             attributes=dict(entry.attributes),
             named=entry.named[which],
+            contrasts=tuple(zip(entry.captions, entry.wrong, strict=True)),
         )
 
 
