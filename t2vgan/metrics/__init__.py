@@ -14,9 +14,9 @@ from t2vgan.metrics.flow import camera_and_subject_motion
 from t2vgan.metrics.frechet import FrechetVideoDistance, frechet_distance
 from t2vgan.metrics.intervals import jackknife_interval, subsampling_interval
 from t2vgan.metrics.kernel import KernelVideoDistance, kernel_distance
-from t2vgan.metrics.memorisation import memorisation
 from t2vgan.metrics.mind import MongeVideoDistance, mind_distance
-from t2vgan.metrics.prdc import PrecisionRecall, prdc
+from t2vgan.metrics.nearest import memorisation
+from t2vgan.metrics.prdc import PrecisionRecall, precision_recall
 from t2vgan.metrics.probe import Probe
 
 METRICS = {
@@ -44,6 +44,6 @@ __all__ = [
     "load_features",
     "memorisation",
     "mind_distance",
-    "prdc",
+    "precision_recall",
     "subsampling_interval",
 ]

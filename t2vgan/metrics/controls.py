@@ -5,12 +5,13 @@ the same in any batch on any rank. The last three controls choose which clips to
 
 | control | what is wrong | made to be seen by |
 |---|---|---|
-| shuffled | frames in random order | flicker, motion spectrum, distances in features that see motion |
+| shuffled | frames in random order | motion spectrum, distances in features that see motion |
 | reversed | last frame first | arrow of time |
 | static | the middle frame throughout | share of static clips, motion energy |
 | half_frozen | nothing changes after half time | motion energy, distances in features that see motion |
 | blurred | no details in the frames | distances, precision |
-| noisy | new grain in every frame | flicker, distances |
+| noisy | new grain in every frame | motion energy and spectrum, distances |
+| flickering | every other frame is darker | flicker, motion spectrum |
 | `collapsed` | a few clips over and over | recall, coverage, distances |
 | `other_captions` | clips that show something else | accuracy, R-precision |
 | `replayed` | training clips | memorisation; distances hardly |
@@ -29,6 +30,7 @@ from t2vgan.shapes import Video
 
 BLUR = 1 / 32  # standard deviation, of the frame's width
 GRAIN = 0.2  # standard deviation, of the range from -1 to 1
+SHADE = 0.2  # share of the light that every other frame lacks
 
 Control = Callable[[Video, Sequence[int]], Video]  # clips and their indices in the data set
 
@@ -80,6 +82,14 @@ def noisy(video: Video, indices: Sequence[int]) -> Video:
     return (video + GRAIN * torch.stack(grain).to(video)).clamp(-1, 1)
 
 
+def flickering(video: Video, indices: Sequence[int]) -> Video:
+    """Every other frame is darker."""
+    del indices
+    darker = video.clone()
+    darker[:, :, 1::2] = (1 - SHADE) * (darker[:, :, 1::2] + 1) - 1
+    return darker
+
+
 CONTROLS: dict[str, Control] = {
     "shuffled": shuffled,
     "reversed": backwards,
@@ -87,6 +97,7 @@ CONTROLS: dict[str, Control] = {
     "half_frozen": half_frozen,
     "blurred": blurred,
     "noisy": noisy,
+    "flickering": flickering,
 }
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from t2vgan.metrics.checks import check_clips
-from t2vgan.metrics.weights import check_i3d, check_sha256, git_blob_id, sha256_of
+from t2vgan.metrics.weights import check_i3d, check_sha256, git_blob_id, is_kinetics_i3d, sha256_of
 from t2vgan.shapes import Video, to_uint8
 
 SIZE = 224  # pixels that the networks read
@@ -130,7 +130,9 @@ class TorchScriptFeatures(nn.Module):
 
     def __init__(self, *, network: nn.Module, name: str, convention: Convention, protocol: dict[str, Any]) -> None:
         super().__init__()
-        self.network = network.requires_grad_(False).eval()
+        self.network = network.eval()
+        for parameter in network.parameters():  # TorchScript modules have no requires_grad_
+            parameter.requires_grad_(False)
         self.name, self.convention, self.protocol = name, convention, protocol
         self.is_kinetics_i3d: bool = protocol["is_kinetics_i3d"]
         blank = torch.zeros(1, 3, convention.most_frames or 16, 32, 32)
@@ -188,7 +190,6 @@ def load_features(
         check_i3d(path)
     else:
         raise ValueError(f"{network}: say by sha256=... which weights you expect; `sha256sum {path}` prints it")
-    kinetics = network == "i3d" and sha256 is None
     protocol = {
         "network": network,
         "convention": key,
@@ -197,7 +198,7 @@ def load_features(
         "file": path.name,
         "sha256": sha256_of(path),
         "git_blob_id": git_blob_id(path),
-        "is_kinetics_i3d": kinetics,
+        "is_kinetics_i3d": network == "i3d" and is_kinetics_i3d(path),
     }
     name = network if len(CONVENTIONS[network]) == 1 else f"{network}_{key}"
     return TorchScriptFeatures(network=_open(network, path), name=name, convention=way, protocol=protocol)

@@ -33,7 +33,9 @@ class PRDC(NamedTuple):
     coverage: float
 
 
-def prdc(real_features: Float[Tensor, "n d"], fake_features: Float[Tensor, "m d"], *, k: int = NEIGHBOURS) -> PRDC:
+def precision_recall(
+    real_features: Float[Tensor, "n d"], fake_features: Float[Tensor, "m d"], *, k: int = NEIGHBOURS
+) -> PRDC:
     """All four, in float64; a clip on the surface of a ball is outside.
 
     ValueError for sets of k rows or fewer, of unequal width, or with NaN or infinity.
@@ -79,4 +81,4 @@ class PrecisionRecall(CollectedFeatures):
         real, fake = self.gathered()
         if not is_usable(real, fake, least=NEIGHBOURS + 1):
             return dict.fromkeys(PRDC._fields, float("nan"))
-        return prdc(real, fake)._asdict()
+        return precision_recall(real, fake)._asdict()

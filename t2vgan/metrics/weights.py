@@ -16,17 +16,19 @@ import rich.progress
 I3D_TORCHSCRIPT = "93daef59c7ae0e9e8f76225521407e60cbafa6aa"  # i3d_torchscript.pt, as StyleGAN-V uses it
 I3D_STATE_DICT = "a867b87ac3a9097d200598b1d48a1b890d8ec744"  # i3d_pretrained_400.pt: parameters without a network
 I3D_URLS = ("https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",)  # where StyleGAN-V has it from
-CHUNK = 1 << 20  # bytes read at a time
 
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
-    return _digest(path, hashlib.sha256())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_blob_id(path: Path) -> str:
     """The name that git gives to a file's content: SHA-1 of "blob", its size in bytes, a zero byte, and the bytes."""
-    return _digest(path, hashlib.sha1(f"blob {path.stat().st_size}\0".encode()))
+    header = f"blob {path.stat().st_size}\0".encode()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.sha1(header)).hexdigest()
 
 
 def check_file(path: Path, *, what: str) -> None:
@@ -41,6 +43,11 @@ def check_sha256(path: Path, expected: str, *, what: str) -> None:
     found = sha256_of(path)
     if found != expected.lower():
         raise ValueError(f"{what}: {path} has sha256 {found}, not {expected.lower()}: damaged, or other weights")
+
+
+def is_kinetics_i3d(path: Path) -> bool:
+    """Whether the file is, byte for byte, the Kinetics I3D as TorchScript."""
+    return git_blob_id(path) == I3D_TORCHSCRIPT
 
 
 def check_i3d(path: Path) -> None:
@@ -79,10 +86,3 @@ def download_i3d(path: Path, *, urls: Sequence[str] = I3D_URLS, timeout_s: float
         finally:
             partial.unlink(missing_ok=True)
     raise ValueError(f"i3d_torchscript.pt could not be downloaded ({'; '.join(reasons)}); fetch it by hand to {path}")
-
-
-def _digest(path: Path, digest: hashlib._Hash) -> str:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

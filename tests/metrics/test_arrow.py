@@ -50,6 +50,7 @@ def test_a_real_clip_is_not_compared_with_itself() -> None:
     assert 0.3 < arrow_of_time(*noise, *noise).forward_real < 0.7
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_missing_reversals_are_a_clear_error() -> None:
     with pytest.raises(ValueError, match="both ways, of equal width"):
         arrow_of_time(*REAL, REAL[0], REAL[1][:50])

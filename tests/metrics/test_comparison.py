@@ -80,6 +80,7 @@ def test_distances_of_two_runs(distance) -> None:
     assert equal.p_value > 0.05 and equal.low < 0 < equal.high
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_cannot_be_paired_is_a_clear_error() -> None:
     with pytest.raises(ValueError, match=r"one value per caption from both runs, 2 or more, not \(3,\) and \(2,\)"):
         compare_values(values(3), values(2))

@@ -5,7 +5,7 @@ import scipy.stats
 import torch
 
 from t2vgan.metrics import memorisation
-from t2vgan.metrics.memorisation import nearest_clips
+from t2vgan.metrics.nearest import nearest_clips
 
 
 def features(n: int, seed: int) -> torch.Tensor:
