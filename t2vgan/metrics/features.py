@@ -8,6 +8,8 @@ The forward of a VideoMAE file is its `forward_features`, that of a CLIP file it
 The same network gives other numbers after another way of resizing, rounding and taking covariances, so each published
 way is a convention of its own, part of the extractor's name and told in `protocol`. `unbiased` of the convention
 belongs into the Fréchet distance. The name FVD (Unterthiner et al. 2018) is printed for verified Kinetics I3D only.
+VideoGPT and cd-fvd have the parameters of the same network in another file, i3d_pretrained_400.pt: numbers here agree
+with theirs as far as the two conversions from TensorFlow do.
 """
 
 from __future__ import annotations
@@ -149,13 +151,13 @@ class TorchScriptFeatures(nn.Module):
     def features(self, video: Video) -> Float[Tensor, "b d"]:
         """Features of clips, float32; of CLIP the mean over frames. ValueError for clips that cannot be judged."""
         found = self._forward(video)
-        return found.unflatten(0, (len(video), -1)).mean(1) if self.convention.framewise else found
+        return found.unflatten(0, (len(video), video.shape[2])).mean(1) if self.convention.framewise else found
 
     def frame_features(self, video: Video) -> Float[Tensor, "b t d"]:
         """Features of every frame, from a network that reads frames."""
         if not self.convention.framewise:
             raise ValueError(f"{self.name} reads clips, not frames")
-        return self._forward(video).unflatten(0, (len(video), -1))
+        return self._forward(video).unflatten(0, (len(video), video.shape[2]))
 
     @torch.no_grad()
     def _forward(self, video: Video) -> Float[Tensor, "n d"]:
