@@ -128,4 +128,4 @@ class FrechetVideoDistance(PreciseMetric):
 
 def _moments(n: Tensor, total: Tensor, outer: Tensor, unbiased: bool) -> tuple[Tensor, Tensor]:
     mean = total / n
-    return mean, (outer - n * torch.outer(mean, mean)) / (n - unbiased)
+    return mean, (outer - n * torch.outer(mean, mean)) / (n - int(unbiased))
