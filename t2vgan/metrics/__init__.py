@@ -5,9 +5,18 @@
 
 from __future__ import annotations
 
+from t2vgan.metrics.arrow import arrow_of_time
 from t2vgan.metrics.attributes import AttributeAccuracy
+from t2vgan.metrics.comparison import compare_accuracies, compare_distances, compare_values
+from t2vgan.metrics.extrapolated import extrapolated_frechet_distance
+from t2vgan.metrics.features import load_features
+from t2vgan.metrics.flow import camera_and_subject_motion
 from t2vgan.metrics.frechet import FrechetVideoDistance, frechet_distance
+from t2vgan.metrics.intervals import jackknife_interval, subsampling_interval
 from t2vgan.metrics.kernel import KernelVideoDistance, kernel_distance
+from t2vgan.metrics.mind import MongeVideoDistance, mind_distance
+from t2vgan.metrics.nearest import memorisation
+from t2vgan.metrics.prdc import PrecisionRecall, precision_recall
 from t2vgan.metrics.probe import Probe
 
 METRICS = {
@@ -20,7 +29,21 @@ __all__ = [
     "AttributeAccuracy",
     "FrechetVideoDistance",
     "KernelVideoDistance",
+    "MongeVideoDistance",
+    "PrecisionRecall",
     "Probe",
+    "arrow_of_time",
+    "camera_and_subject_motion",
+    "compare_accuracies",
+    "compare_distances",
+    "compare_values",
+    "extrapolated_frechet_distance",
     "frechet_distance",
+    "jackknife_interval",
     "kernel_distance",
+    "load_features",
+    "memorisation",
+    "mind_distance",
+    "precision_recall",
+    "subsampling_interval",
 ]

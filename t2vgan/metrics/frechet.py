@@ -20,12 +20,18 @@ from t2vgan.metrics.precise import PreciseMetric, to_double
 from t2vgan.shapes import Scalar
 
 
-def frechet_distance(real_features: Float[Tensor, "n d"], fake_features: Float[Tensor, "m d"]) -> Scalar:
-    """Float64 Fréchet distance of two feature sets, covariances over n - 1; NaN if either has fewer than two rows."""
+def frechet_distance(
+    real_features: Float[Tensor, "n d"], fake_features: Float[Tensor, "m d"], *, unbiased: bool = True
+) -> Scalar:
+    """Float64 Fréchet distance of two feature sets; NaN if either has fewer than two rows.
+
+    Covariances are over n - 1, or over n if not `unbiased`, as StyleGAN-V and cd-fvd have them.
+    """
     real, fake = to_double(real_features), to_double(fake_features)
     if min(len(real), len(fake)) < 2:
         return real.new_tensor(float("nan"))
-    return _distance(real.mean(0), _root_of_features(real), fake.mean(0), _root_of_features(fake))
+    roots = _root_of_features(real, unbiased), _root_of_features(fake, unbiased)
+    return _distance(real.mean(0), roots[0], fake.mean(0), roots[1])
 
 
 def frechet_distance_from_moments(
@@ -50,9 +56,9 @@ def _distance(real_mean: Tensor, real_root: Tensor, fake_mean: Tensor, fake_root
     return (distance - 2 * torch.linalg.svdvals(product).sum()).clamp_min(0)
 
 
-def _root_of_features(features: Float[Tensor, "n d"]) -> Float[Tensor, "d k"]:
+def _root_of_features(features: Float[Tensor, "n d"], unbiased: bool) -> Float[Tensor, "d k"]:
     """R with R R^T = covariance: the centred features themselves when they are few, else a root of d columns."""
-    centred = (features - features.mean(0)) / (len(features) - 1) ** 0.5
+    centred = (features - features.mean(0)) / (len(features) - unbiased) ** 0.5
     if len(features) <= features.shape[1] or not torch.isfinite(centred).all():
         return centred.T
     return _root_of_covariance(centred.T @ centred)
@@ -81,9 +87,9 @@ class FrechetVideoDistance(PreciseMetric):
     fake_sum: Tensor
     fake_outer: Tensor
 
-    def __init__(self, *, dim: int, reset_real: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, dim: int, reset_real: bool = False, unbiased: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dim, self.reset_real = dim, reset_real
+        self.dim, self.reset_real, self.unbiased = dim, reset_real, unbiased
         for side in ("real", "fake"):
             keep = side == "real"
             self.add_state(f"{side}_n", torch.zeros((), dtype=torch.long), "sum", persistent=keep)
@@ -108,8 +114,9 @@ class FrechetVideoDistance(PreciseMetric):
         """Float64 distance; NaN while either side has fewer than two clips."""
         if min(int(self.real_n), int(self.fake_n)) < 2:
             return self.real_sum.new_tensor(float("nan"))
-        real = _moments(self.real_n, self.real_sum, self.real_outer)
-        return frechet_distance_from_moments(*real, *_moments(self.fake_n, self.fake_sum, self.fake_outer))
+        real = _moments(self.real_n, self.real_sum, self.real_outer, self.unbiased)
+        fake = _moments(self.fake_n, self.fake_sum, self.fake_outer, self.unbiased)
+        return frechet_distance_from_moments(*real, *fake)
 
     def reset(self) -> None:
         """Forget the generated clips, and the real ones too if `reset_real`."""
@@ -119,6 +126,6 @@ class FrechetVideoDistance(PreciseMetric):
             setattr(self, name, value)
 
 
-def _moments(n: Tensor, total: Tensor, outer: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(n: Tensor, total: Tensor, outer: Tensor, unbiased: bool) -> tuple[Tensor, Tensor]:
     mean = total / n
-    return mean, (outer - n * torch.outer(mean, mean)) / (n - 1)
+    return mean, (outer - n * torch.outer(mean, mean)) / (n - int(unbiased))

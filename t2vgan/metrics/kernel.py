@@ -8,14 +8,11 @@ The unbiased estimate has no floor that falls with n: it is the metric to choose
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics.utilities import dim_zero_cat
 
-from t2vgan.metrics.precise import PreciseMetric, to_double
+from t2vgan.metrics.collected import CollectedFeatures
+from t2vgan.metrics.precise import to_double
 from t2vgan.shapes import Scalar
 
 ROWS = 2048  # rows of a kernel matrix in memory at a time
@@ -59,44 +56,11 @@ def _mean_kernel(x: Tensor, y: Tensor, degree: int, coef0: float, *, skip_diagon
     return (total - diagonal) / (len(x) * (len(x) - 1))
 
 
-class KernelVideoDistance(PreciseMetric):
-    """Unbiased cubic MMD^2 over all features seen; keeps them (float32), gathered over ranks with uneven shares.
-
-    `reset()` keeps the real features unless `reset_real`; they are not saved in the state dict.
-    """
+class KernelVideoDistance(CollectedFeatures):
+    """Unbiased cubic MMD^2 over all features seen."""
 
     higher_is_better = False
-    full_state_update = True
-
-    real_features: list[Tensor]
-    fake_features: list[Tensor]
-
-    def __init__(self, *, dim: int, reset_real: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.dim, self.reset_real = dim, reset_real
-        for side in ("real", "fake"):
-            self.add_state(f"{side}_features", [], "cat")
-        self._shape_empty()
-
-    def _shape_empty(self) -> None:
-        """An empty share must still be (0, d), or gathering it beside full ones does not work."""
-        for features in (self.real_features, self.fake_features):
-            if not len(features):
-                features.append(torch.zeros(0, self.dim, device=self.device))
-
-    def update(self, features: Float[Tensor, "n d"], *, real: bool) -> None:
-        """Add the features of a batch of real or generated clips."""
-        if features.ndim != 2 or features.shape[1] != self.dim:
-            raise ValueError(f"features must be (n, {self.dim}) but have shape {tuple(features.shape)}")
-        (self.real_features if real else self.fake_features).append(features.detach().float())
 
     def compute(self) -> Scalar:
         """Float64 distance; NaN while either side has fewer than two clips."""
-        return kernel_distance(dim_zero_cat(self.real_features), dim_zero_cat(self.fake_features))
-
-    def reset(self) -> None:
-        """Forget the generated clips, and the real ones too if `reset_real`."""
-        kept = [] if self.reset_real else list(self.real_features)
-        super().reset()
-        self.real_features.extend(kept)
-        self._shape_empty()
+        return kernel_distance(*self.gathered())

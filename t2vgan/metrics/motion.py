@@ -1,4 +1,4 @@
-"""Motion without any weights: how much moves, what stands still, what flickers, how much a caption's clips differ.
+"""Motion without any weights: how much moves and how fast, what stands still, what flickers, how clips differ.
 
 The functions are pure and batch-first; brightness differences are in units of the video's [-1, 1].
 """
@@ -16,6 +16,7 @@ from t2vgan.shapes import Scalar, Video
 
 STATIC_CHANGE = 0.05  # of the range of 2: about six grey levels
 MOVING_SHARE = 0.01  # of the pixels must change at least so much in a clip that is not static
+ROUNDING = (2 / 255) ** 2 / 6  # mean square by which rounding to 8 bits changes the difference of two frames
 
 
 def motion_energy(video: Video) -> Float[Tensor, " b"]:
@@ -40,6 +41,34 @@ def flicker(video: Video) -> Float[Tensor, " b"]:
     middle = (video[:, :, 2:] + video[:, :, :-2]) / 2
     jump = (video[:, :, 1:-1] - middle).abs().mean(dim=(1, 2, 3, 4))
     return jump / motion_energy(video)
+
+
+def motion_spectrum(video: Video) -> Float[Tensor, "b f"]:
+    """How fast things change: power of the differences of neighbouring frames at 0, 1, 2 ... cycles per t - 1 frames.
+
+    Mean over pixels and colours; it sums up to the mean square difference (Parseval). The first entry is steady change
+    from the first frame to the last, the last one that from frame to frame and back.
+    """
+    changes = (video[:, :, 1:] - video[:, :, :-1]).float()
+    power = torch.fft.rfft(changes, dim=2, norm="forward").abs().square().mean(dim=(1, 3, 4))
+    twins = torch.full_like(power[0], 2.0)  # every frequency but these has a negative one of equal power
+    twins[0] = 1.0
+    if changes.shape[2] % 2 == 0:
+        twins[-1] = 1.0
+    return power * twins
+
+
+def spectrum_gap(real_spectra: Float[Tensor, "n f"], fake_spectra: Float[Tensor, "m f"]) -> Scalar:
+    """How far the mean motion spectra lie apart: root mean square over frequencies, in decibels; 3 dB is a factor of 2.
+
+    What rounding to 8 bits puts into every frequency is added to both, so that still clips have a finite gap.
+    """
+    if min(len(real_spectra), len(fake_spectra)) < 1 or real_spectra.shape[1] != fake_spectra.shape[1]:
+        shapes = f"{tuple(real_spectra.shape)} and {tuple(fake_spectra.shape)}"
+        raise ValueError(f"spectra must be of clips of equal length, one or more on each side, not {shapes}")
+    noise = ROUNDING / real_spectra.shape[1]
+    real, fake = real_spectra.double().mean(0) + noise, fake_spectra.double().mean(0) + noise
+    return (10 * torch.log10(fake / real)).square().mean().sqrt()
 
 
 def diversity(features: Float[Tensor, "captions samples d"]) -> Scalar:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jaxtyping
 import pytest
 import torch
 
@@ -42,6 +43,14 @@ def make_squares(n: int, *, seed: int, noise: int = 0, size: int = 64, frames: i
         attributes=truth,
         named=[("colour",) if i % 3 == 0 else ("colour", "direction") for i in range(n)],
     )
+
+
+@pytest.fixture
+def without_shape_checks() -> Iterator[None]:
+    """As users run it: jaxtyping, which looks on in tests, must not be what finds their mistakes."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -143,3 +143,17 @@ def test_wrong_width_is_a_clear_error() -> None:
         FrechetVideoDistance(dim=4).update(features(3, 5), real=True)
     with pytest.raises(ValueError, match="one row per clip"):
         to_double(torch.zeros(3, 4, 2))
+
+
+def test_covariances_over_n_are_those_of_styleganv_and_cdfvd() -> None:
+    real, fake = features(30, 8), features(25, 8, seed=1) + 0.3
+    first, second = np.cov(real.numpy(), rowvar=False, bias=True), np.cov(fake.numpy(), rowvar=False, bias=True)
+    shift = real.numpy().mean(0) - fake.numpy().mean(0)
+    root = scipy.linalg.sqrtm(first @ second).real
+    expected = float(shift @ shift + np.trace(first + second - 2 * root))
+    metric = FrechetVideoDistance(dim=8, unbiased=False)
+    metric.update(real, real=True)
+    metric.update(fake, real=False)
+    for found in (frechet_distance(real, fake, unbiased=False), metric.compute()):
+        assert found.item() == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(real, fake).item() > expected * 1.001

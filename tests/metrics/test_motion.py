@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from t2vgan.metrics.motion import diversity, flicker, is_static, motion_energy
+from t2vgan.metrics.motion import diversity, flicker, is_static, motion_energy, motion_spectrum, spectrum_gap
 
 
 def ramp(rate: float, frames: int = 8) -> torch.Tensor:
@@ -47,3 +47,38 @@ def test_diversity() -> None:
     assert 0.05 < diversity(centres + noise).item() < 0.2
     with pytest.raises(ValueError, match="at least 2 captions of 2 clips"):
         diversity(noise[:1])
+
+
+def wave(cycles: float, *, frames: int = 9, height: float = 0.1) -> torch.Tensor:
+    """Brightness that goes up and down `cycles` times in the frames - 1 steps of a clip."""
+    phase = 2 * torch.pi * cycles * torch.arange(frames) / (frames - 1)
+    return (height * torch.sin(phase)).reshape(1, 1, frames, 1, 1).expand(1, 3, frames, 4, 4)
+
+
+@pytest.mark.parametrize("frames", [8, 9])
+def test_the_spectrum_sums_up_to_the_mean_square_difference(frames: int) -> None:
+    video = torch.rand(2, 3, frames, 5, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    expected = (video[:, :, 1:] - video[:, :, :-1]).square().mean(dim=(1, 2, 3, 4))
+    assert motion_spectrum(video).sum(1).tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_the_spectrum_says_how_fast_things_change() -> None:
+    steady = motion_spectrum(ramp(0.1, frames=9))[0]
+    assert steady[0].item() == pytest.approx(0.01, rel=1e-4) and steady[1:].max() < 1e-6
+    for cycles in (1, 2, 3):
+        spectrum = motion_spectrum(wave(cycles))[0]
+        assert spectrum.argmax() == cycles and spectrum[cycles] > 0.99 * spectrum.sum()
+    back_and_forth = torch.ones(1, 3, 9, 4, 4)
+    back_and_forth[:, :, ::2] = -1
+    assert motion_spectrum(back_and_forth)[0].tolist() == pytest.approx([0, 0, 0, 0, 4], abs=1e-6)
+
+
+def test_the_gap_of_spectra_in_decibels() -> None:
+    noise = torch.rand(6, 3, 9, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
+    real = motion_spectrum(noise)
+    assert spectrum_gap(real, real).item() == 0
+    assert spectrum_gap(real, motion_spectrum(noise / 10**0.5)).item() == pytest.approx(10, abs=0.05)
+    still = spectrum_gap(real, motion_spectrum(noise[:, :, :1].expand(-1, -1, 9, -1, -1)))
+    assert still.isfinite() and still > 30
+    with pytest.raises(ValueError, match=r"clips of equal length, one or more on each side, not \(6, 5\) and \(0, 5\)"):
+        spectrum_gap(real, real[:0])
