@@ -31,7 +31,9 @@ def test_adam_takes_the_settings_of_an_experiment():
 def test_betas_of_whole_numbers():
     settings = Optim()
     settings.betas = [0, 0.99]  # as a plain dict of a checkpoint may hold them
-    adam(with_gradients([1.0]), settings).step()
+    optim = adam(with_gradients([1.0]), settings)
+    optim.step()
+    assert all(isinstance(beta, float) for beta in optim.defaults["betas"])
 
 
 def test_the_rate_stays_without_warmup_and_decay():

@@ -90,7 +90,7 @@ def _flow(frames: np.ndarray) -> np.ndarray:
     """Flow (t - 1, h, w, 2) from each frame to the next, in frame widths."""
     import cv2
 
-    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # pyright: ignore[reportAttributeAccessIssue]
     return np.stack([method.calc(a, b, None) for a, b in pairwise(frames)]) / SIZE
 
 
