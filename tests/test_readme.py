@@ -72,9 +72,9 @@ KNOWN = [
     ),
     Known(
         f"python -m t2vgan.fit --resume {RUN}",
-        "clips=20",
+        "clips=24",
         after=(f"{FIT} lion_savanna",),
-        makes=(f"{RUN}/samples/000000020.mp4", f"{RUN}/checkpoints/previous.ckpt"),
+        makes=(f"{RUN}/samples/000000024.mp4", f"{RUN}/checkpoints/previous.ckpt"),
     ),
     Known(f"python -m t2vgan.sample {LION} -o lion.mp4", after=(f"{FIT} lion_savanna",), makes=("lion.mp4",)),
     Known(
