@@ -159,7 +159,7 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
         critic_text=critic_text,
         generator=generator,
         discriminators=critics,
-        terms=terms(experiment, critics) if to_train else {},
+        terms=fitting(terms(experiment, critics), generator) if to_train else {},
         augment=build("augment", {"augment": Augment}, {"name": "augment", **experiment.augment}),
     )
 
@@ -184,6 +184,15 @@ def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> dict[str,
     for side, by_critic in found.items():
         if not any(term.every == 1 for of_critic in by_critic.values() for term in of_critic.values()):
             raise ConfigError(f"losses: no term trains the {PLAYERS[side]} in every round ({side}/<critic>/<loss>)")
+    return found
+
+
+def fitting(found: dict[str, dict[str, dict[str, Term]]], generator: nn.Module) -> dict[str, dict[str, dict[str, Term]]]:
+    """The same terms; ConfigError for one that needs of the generator what it does not have."""
+    for critic, losses in found["g"].items():
+        for name, term in losses.items():
+            if getattr(term.loss, "needs_other_side", False) and not hasattr(generator, "mirror"):
+                raise ConfigError(f"losses.g/{critic}/{name}: this generator has no mirror; take the term away")
     return found
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
-from t2vgan.losses.play import Contrast, Play, Seen
+from t2vgan.losses.play import Contrast, Play, Seen, Sides
 from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Video
@@ -41,6 +41,8 @@ class Look:
     times: Tensor
     real: Seen
     fake: Seen
+    odds: Tensor | None = None  # of the generator's mirror
+    other_side: Seen = ()  # the fakes as they would look mirrored
 
 
 @dataclass
@@ -113,6 +115,7 @@ class T2VGAN(L.LightningModule):
         real, fake = self.augment(real, draws), self.augment(fake, draws)
         self.signs.update(motion_signs(real, fake))
 
+        odds = self.generator.mirror.odds if self.wanted("g", "needs_other_side") else None  # type: ignore[union-attr]
         looks = {}
         for name, critic in self.discriminators.items():
             k = critic.frames or t
@@ -120,7 +123,11 @@ class T2VGAN(L.LightningModule):
             with torch.no_grad():
                 seen = critic.see(pick(real, where))  # type: ignore[operator]
             times = clips.times.gather(1, chosen.gather(1, where))
-            looks[name] = Look(times, seen, critic.see(pick(fake, where)))  # type: ignore[operator]
+            shown = pick(fake, where)
+            looks[name] = Look(times, seen, critic.see(shown), odds)  # type: ignore[operator]
+            if odds is not None:
+                with torch.no_grad():
+                    looks[name].other_side = critic.see(shown.flip(-1))  # type: ignore[operator]
         return looks
 
     def step(
@@ -169,7 +176,13 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
-        return Play(*seen) if critic.blind else Play(*seen, text, told.wrong, told.content, told.contrast)
+        if critic.blind:
+            return Play(*seen)
+        sides = None
+        if side == "g" and look.odds is not None:
+            with torch.no_grad():
+                sides = Sides(look.odds, look.odds > 0, critic.features(look.other_side, look.times))
+        return Play(*seen, text, told.wrong, told.content, told.contrast, sides)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 
@@ -183,9 +196,8 @@ class T2VGAN(L.LightningModule):
 
     def contrast(self, clips: Clips) -> Contrast | None:
         """All pairs of right and wrong captions of the batch, where a loss learns from them."""
-        losses = [term.loss for of_critic in self.terms["d"].values() for term in of_critic.values()]
         pairs = [(i, *pair) for i, pairs in enumerate(clips.contrasts) for pair in pairs]
-        if not pairs or not any(getattr(loss, "needs_contrast", False) for loss in losses):
+        if not pairs or not self.wanted("d", "needs_contrast"):
             return None
         owner, right, wrong = zip(*pairs, strict=True)
         right, wrong = self.text_inputs(list(right)), self.text_inputs(list(wrong))
@@ -197,6 +209,10 @@ class T2VGAN(L.LightningModule):
             only_right=right.mask & ~(same & wrong.mask[:, None]).any(2),
             only_wrong=wrong.mask & ~(same & right.mask[:, :, None]).any(1),
         )
+
+    def wanted(self, side: str, need: str) -> bool:
+        """Whether a loss of this player has the need, such as `needs_contrast`."""
+        return any(getattr(t.loss, need, False) for of_critic in self.terms[side].values() for t in of_critic.values())
 
     def draw(self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor]) -> Tensor:
         """One draw per clip, seeded by the clip and not by the rank, the worker or what was drawn before."""

@@ -40,12 +40,13 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
     """The Trainer of the run. Its one global step is one round of the game, i.e. `data.batch` clips."""
     quiet_lightning()
     settings, batch = experiment.trainer, experiment.data.batch
-    several = settings.devices not in (1, "1") or settings.nodes > 1
+    devices = settings.devices if (shared := processes(experiment)) is None else shared
+    several = devices not in (1, "1") or settings.nodes > 1
     steps, between = rounds(math.ceil(experiment.clips / batch), experiment.evaluation.every_clips / batch)
     try:
         return L.Trainer(
             accelerator=settings.accelerator,
-            devices=settings.devices,
+            devices=devices,
             num_nodes=settings.nodes,
             # The module exchanges gradients itself; buffers are equal on all ranks or belong to one.
             strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
@@ -65,6 +66,28 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
         )
     except (RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def processes(experiment: Experiment) -> int | None:
+    """How many processes `trainer.devices: auto` starts on a CPU; None where it means something else.
+
+    Two processes of one thread each do half as much again as one process of two threads: small convolutions do not
+    share well. More than four would get too few clips of a batch each.
+    """
+    settings = experiment.trainer
+    on_gpu = settings.accelerator not in ("auto", "cpu") or (settings.accelerator == "auto" and gpu_found())
+    if settings.devices != "auto" or on_gpu:
+        return None
+    return max(n for n in range(1, min(cores(), 4) + 1) if experiment.data.batch % n == 0)
+
+
+def gpu_found() -> bool:
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def cores() -> int:
+    """Those that this process may use, which in a container are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
@@ -218,8 +241,6 @@ def fit(experiment: Experiment, *, resume: Path | None = None, fast_dev_run: boo
     """Trains the experiment in its run folder, which is returned. `resume`: a run folder to go on in."""
     if fast_dev_run:
         experiment = hurried(experiment)
-    if experiment.trainer.threads:
-        torch.set_num_threads(experiment.trainer.threads)
     spare_page_faults()
     refuse_foreign_launchers(experiment)
     last = resume / "checkpoints" / "last.ckpt" if resume else None
@@ -227,6 +248,8 @@ def fit(experiment: Experiment, *, resume: Path | None = None, fast_dev_run: boo
         raise ConfigError(f"--resume {resume}: no checkpoints/last.ckpt in it, so there is nothing to go on from")
 
     parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
+    if threads := experiment.trainer.threads or ((several := processes(experiment)) and cores() // several):
+        torch.set_num_threads(threads)
     run_dir = claim_run_dir(experiment, resume, fast_dev_run)
     lightning = trainer(experiment, run_dir, parts.extractor, fast_dev_run=fast_dev_run)
     if lightning.is_global_zero:
@@ -254,10 +277,12 @@ def refuse_foreign_launchers(experiment: Experiment) -> None:
 
 def hurried(experiment: Experiment) -> Experiment:
     """The same experiment with the judge, too, trained on a handful of clips: a rehearsal of every part."""
+    devices = experiment.trainer.devices if processes(experiment) is None else 1
     return dataclasses.replace(
         experiment,
         clips=experiment.data.batch,
         data=dataclasses.replace(experiment.data, val_clips=2 * experiment.data.batch),
+        trainer=dataclasses.replace(experiment.trainer, devices=devices),
         evaluation=dataclasses.replace(experiment.evaluation, probe={"clips": 64, "epochs": 1}),
     )
 

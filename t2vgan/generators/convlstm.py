@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from t2vgan.generators.blocks import SynthesisBlock, WordAttention, bounded
+from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded
 from t2vgan.shapes import TextFeatures
 
 
@@ -46,6 +46,7 @@ class ConvLstm(nn.Module):
         self.drive = nn.Linear(dim + 2, width)
         self.cell = ConvLstmCell(inward=width, channels=width)
         self.attention = WordAttention(channels=width, text_dim=text_dim) if attention else None
+        self.mirror = Mirror(dim=dim, text_dim=text_dim)
         ups = (size // 8).bit_length() - 1
         widths = [max(width // 2**i, 16) for i in range(ups + 1)]
         self.blocks = nn.ModuleList(
@@ -78,4 +79,5 @@ class ConvLstm(nn.Module):
             frames, rgb = block(frames, rgb, style)
         assert rgb is not None
         video = bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2)
-        return video, torch.stack(maps, 1) if maps else video.new_zeros(b, t, text.words.shape[1], 1, 1)
+        seen = torch.stack(maps, 1) if maps else video.new_zeros(b, t, text.words.shape[1], 1, 1)
+        return self.mirror(content, text, video, seen)

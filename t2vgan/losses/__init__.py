@@ -2,6 +2,7 @@
 
 from t2vgan.losses.adversarial import Hinge, Minimax, Nonsaturating, Relativistic
 from t2vgan.losses.gradient_penalty import R1, R2
+from t2vgan.losses.mirror import Mirror
 from t2vgan.losses.mismatch import Mismatch
 from t2vgan.losses.words import Words
 
@@ -12,6 +13,7 @@ LOSSES = {
     "relativistic": Relativistic,
     "mismatch": Mismatch,
     "words": Words,
+    "mirror": Mirror,
     "r1": R1,
     "r2": R2,
 }

@@ -24,6 +24,15 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """The generator's bit for each fake, and what the critic makes of the side that it did not choose."""
+
+    odds: Tensor  # (b,), logits of "mirrored"
+    mirrored: Tensor  # bool (b,), what was shown
+    other_features: Seen
+
+
+@dataclass(frozen=True)
 class Play:
     """One critic looks at a batch of real and of fake clips that share their captions.
 
@@ -44,3 +53,4 @@ class Play:
     wrong_text: TextFeatures | None = None
     content: Tensor | None = None  # bool (b, l), which words of `text` say something of the clip
     contrast: Contrast | None = None
+    sides: Sides | None = None

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.generators import GENERATORS
-from t2vgan.generators.blocks import ModulatedConv2d, WordAttention, bounded
+from t2vgan.generators.blocks import Mirror, ModulatedConv2d, WordAttention, bounded
+from t2vgan.generators.motion import Motion
 from t2vgan.shapes import TextFeatures
 
 MakeText = Callable[..., TextFeatures]
@@ -19,7 +20,13 @@ TEXT_DIM, Z_DIM = 12, 8
 SMALL = {"z_dim": Z_DIM, "dim": 32, "width": 16}
 CONTINUOUS = [name for name, part in GENERATORS.items() if part.continuous]
 # Parameters that get no gradient, by the end of their names.
-NO_GRADIENT = ("attention.key.bias", "attention.8.key.bias")  # the softmax takes away what is the same for all words
+NO_GRADIENT = (
+    "attention.key.bias",  # the softmax takes away what is the same for all words
+    "attention.8.key.bias",
+    "mirror.of_content.weight",  # a hard bit: the loss `mirror` trains it
+    "mirror.of_content.bias",
+    "mirror.of_word.weight",
+)
 
 
 def build(name: str, *, size: int = 16, **options: Any) -> Any:
@@ -215,3 +222,33 @@ def test_attention_is_that_of_torch(make_text: MakeText):
 def test_bounds():
     assert bounded(torch.tensor([-3.0, 0.5]), training=True).tolist() == [-3.0, 0.5]
     assert bounded(torch.tensor([-3.0, 0.5]), training=False).tolist() == [-1.0, 0.5]
+
+
+def test_a_mirror_shows_the_side_that_its_odds_say(make_text: MakeText):
+    text, video, maps = make_text([3, 3]), torch.randn(2, 3, 4, 8, 8), torch.rand(2, 4, 3, 8, 8)
+    mirror = Mirror(dim=2, text_dim=TEXT_DIM)
+    with torch.no_grad():
+        mirror.of_content.weight.copy_(torch.tensor([[1.0, 0.0]]))
+    shown, seen = mirror(torch.tensor([[2.0, 5.0], [-2.0, 5.0]]), text, video, maps)
+    assert torch.equal(shown[0], video[0].flip(-1)) and torch.equal(shown[1], video[1])
+    assert torch.equal(seen[0], maps[0].flip(-1)) and torch.equal(seen[1], maps[1])
+    assert mirror.odds is not None and mirror.odds.tolist() == [2.0, -2.0]
+    mirror.odds.sum().backward()
+    assert mirror.of_word.weight.grad is not None and mirror.of_word.weight.grad.abs().sum() > 0
+
+
+def test_a_mirror_does_not_read_padding(make_text: MakeText):
+    text = make_text([3, 2])
+    text.words[~text.mask] = 9.0
+    mirror = Mirror(dim=2, text_dim=TEXT_DIM)
+    with torch.no_grad():
+        mirror.of_word.weight.fill_(1.0)
+    mirror(torch.zeros(2, 2), text, torch.randn(2, 3, 1, 4, 4), torch.rand(2, 1, 3, 4, 4))
+    assert mirror.odds is not None
+    assert torch.allclose(mirror.odds, torch.stack([text.words[0].sum(), text.words[1, :2].sum()]), atol=1e-5)
+
+
+def test_placements_stay_in_reach():
+    motion = Motion(dim=8, waves=4, groups=3)
+    _, places = motion(100 * torch.randn(5, 8), instants(4, 5))
+    assert places.abs().max() <= motion.reach

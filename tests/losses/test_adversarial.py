@@ -14,7 +14,7 @@ from t2vgan.losses.play import Play
 
 MakePlay = Callable[..., Play]
 # What both players have a term for, from the logits alone.
-GAMES = [name for name, part in LOSSES.items() if hasattr(part, "generator") and name != "words"]
+GAMES = [name for name, part in LOSSES.items() if hasattr(part, "generator") and name not in ("words", "mirror")]
 
 
 def logits(seed: int) -> Tensor:

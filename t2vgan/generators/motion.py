@@ -1,0 +1,48 @@
+"""How a clip moves: the style and the placements of each instant, read from the clip's content code."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Motion(nn.Module):
+    """Content code `(b, h)` and instants `(b, t)` to the style of each frame `(b, t, h)` and its placements.
+
+    A placement is where one group of moving coordinates lies: x, y and the logarithm of its size, `(b, t, groups, 3)`.
+    It is bounded: the exponential of a size that had run away gave gradients of 10^9 and ended runs.
+    """
+
+    reach = 0.7  # frame widths; for sizes, a factor of two
+
+    def __init__(self, *, dim: int, waves: int, groups: int) -> None:
+        super().__init__()
+        hertz = torch.logspace(-2, 1, waves, base=2)  # 0.25 to 2 Hz: a slow sway to the beat of a gallop
+        self.register_buffer("rates", 2 * math.pi * hertz)
+        self.register_buffer("most", 1 / (1 + 2 * hertz))  # fast waves are small: a frame resembles the one before it
+        self.rates: Tensor
+        self.most: Tensor
+        self.phases_amplitudes = nn.Linear(dim, 2 * waves)
+        self.start_speed = nn.Linear(dim, 2 * groups * 3)
+        self.sway = nn.Linear(waves, groups * 3, bias=False)
+        nn.init.normal_(self.start_speed.weight, std=0.3 / math.sqrt(dim))
+        nn.init.normal_(self.sway.weight, std=0.05)
+        self.layers = nn.Sequential(nn.Linear(dim + waves + 1, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim))
+        self.groups = groups
+
+    def forward(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        b, t = times.shape
+        phases, amplitudes = self.phases_amplitudes(content).float().chunk(2, -1)
+        amplitudes = torch.tanh(amplitudes) * self.most
+        waves = amplitudes[:, None] * torch.sin(times[..., None] * self.rates + phases[:, None])  # (b, t, waves)
+        start, speed = self.start_speed(content).float().reshape(b, 2, 1, -1).unbind(1)
+        drift = times[..., None] - 1.0  # s from the middle of a usual clip, so that start and speed are not at odds
+        places = (start + drift * speed + self.sway(waves)).reshape(b, t, self.groups, 3)
+        places = self.reach * torch.tanh(places / self.reach)
+        code = torch.cat([content[:, None].expand(b, t, -1), waves, drift], -1)
+        # A frame's style differs from the clip's by so much only: with more room, generators learned to switch
+        # between pictures instead of moving what is in one.
+        return F.leaky_relu(content[:, None] + 0.3 * torch.tanh(self.layers(code)), 0.2), places

@@ -1,0 +1,65 @@
+"""The bit of the generator's mirror goes to the side whose words the critic believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from t2vgan.losses.mirror import Mirror
+from t2vgan.losses.play import Play, Sides
+from t2vgan.shapes import TextFeatures
+
+CONTENT = torch.tensor([[True, False, True], [False, True, False]])
+
+
+class Reader:
+    """The score of a word is its product with the first level of the features."""
+
+    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
+        return torch.einsum("bld,bd->bl", text.words, features[0])
+
+
+@pytest.fixture
+def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures]) -> Play:
+    generator = torch.Generator().manual_seed(0)
+    shown, other = (torch.randn(2, 4, generator=generator).requires_grad_() for _ in range(2))
+    odds = torch.tensor([0.7, -0.3], requires_grad=True)
+    return make_play(
+        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), fake_features=(shown,), content=CONTENT,
+        text=make_text([3, 3], dim=4), sides=Sides(odds, odds > 0, (other,)),
+    )  # fmt: skip
+
+
+def of_side(play: Play, features: Tensor, clip: int) -> Tensor:
+    assert play.text is not None
+    return sum(softplus(-(play.text.words[clip, j] @ features[clip])) for j in CONTENT[clip].nonzero().flatten())  # type: ignore[return-value]
+
+
+def test_its_gradient_is_that_of_the_expected_loss(play: Play):
+    assert play.sides is not None
+    Mirror().generator(play).backward()
+    odds = play.sides.odds.detach().clone().requires_grad_()
+    expected = torch.zeros(())
+    for clip in range(2):
+        shown, other = of_side(play, play.fake_features[0], clip), of_side(play, play.sides.other_features[0], clip)
+        turned, as_it_is = (shown, other) if play.sides.mirrored[clip] else (other, shown)
+        p = odds[clip].sigmoid()
+        expected = expected + (p * turned.detach() + (1 - p) * as_it_is.detach()) / 2
+    expected.backward()
+    assert play.sides.odds.grad is not None and odds.grad is not None
+    assert torch.allclose(play.sides.odds.grad, odds.grad) and odds.grad.abs().min() > 0
+
+
+def test_nothing_else_learns_from_it(play: Play):
+    assert play.sides is not None
+    Mirror().generator(play).backward()
+    assert play.fake_features[0].grad is None and play.sides.other_features[0].grad is None
+
+
+def test_it_says_what_is_missing(make_play: Callable[..., Play]):
+    with pytest.raises(ValueError, match="mirror"):
+        Mirror().generator(make_play(torch.zeros(2, 1), torch.zeros(2, 1)))
