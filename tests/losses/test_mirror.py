@@ -40,18 +40,41 @@ def of_side(play: Play, features: Tensor, clip: int) -> Tensor:
 
 
 def test_its_gradient_is_that_of_the_expected_loss(play: Play):
+    """Of the loss in which the side that is not shown is the better by what it is the worse for the average clip."""
     assert play.sides is not None
-    Mirror().generator(play).backward()
+    Mirror(calm=0).generator(play).backward()
     odds = play.sides.odds.detach().clone().requires_grad_()
+    shown = [of_side(play, play.fake_features[0], clip).detach() for clip in range(2)]
+    other = [of_side(play, play.sides.other_features[0], clip).detach() for clip in range(2)]
+    usual = (other[0] - shown[0] + other[1] - shown[1]) / 2
     expected = torch.zeros(())
     for clip in range(2):
-        shown, other = of_side(play, play.fake_features[0], clip), of_side(play, play.sides.other_features[0], clip)
-        turned, as_it_is = (shown, other) if play.sides.mirrored[clip] else (other, shown)
+        of_other = other[clip] - usual
+        turned, as_it_is = (shown[clip], of_other) if play.sides.mirrored[clip] else (of_other, shown[clip])
         p = odds[clip].sigmoid()
-        expected = expected + (p * turned.detach() + (1 - p) * as_it_is.detach()) / 2
+        expected = expected + (p * turned + (1 - p) * as_it_is) / 2
     expected.backward()
     assert play.sides.odds.grad is not None and odds.grad is not None
     assert torch.allclose(play.sides.odds.grad, odds.grad) and odds.grad.abs().min() > 0
+
+
+def test_a_side_that_is_worse_for_all_alike_moves_nothing(make_play, make_text):
+    shown, other = torch.ones(2, 4), -torch.ones(2, 4)
+    text = make_text([3, 3], dim=4)
+    text.words[1] = text.words[0]
+    odds = torch.tensor([0.0, 0.0], requires_grad=True)
+    play = make_play(
+        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), fake_features=(shown,), content=CONTENT[:1].expand(2, -1),
+        text=text, sides=Sides(odds, odds > 0, (other,)),
+    )  # fmt: skip
+    Mirror().generator(play).backward()
+    assert odds.grad is not None and odds.grad.abs().max() < 1e-6
+
+
+def test_the_odds_are_held_back(play: Play):
+    assert play.sides is not None
+    calm, free = Mirror(calm=0.5).generator(play), Mirror(calm=0).generator(play)
+    assert torch.allclose(calm - free, 0.5 * play.sides.odds.square().mean())
 
 
 def test_nothing_else_learns_from_it(play: Play):
