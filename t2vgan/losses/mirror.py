@@ -20,7 +20,7 @@ class Mirror:
 
     needs_other_side = True
 
-    def __init__(self, *, calm: float = 0.01) -> None:
+    def __init__(self, *, calm: int | float = 0.01) -> None:
         self.calm = calm
 
     def generator(self, play: Play) -> Scalar:
