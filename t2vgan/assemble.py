@@ -29,6 +29,7 @@ from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
+Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
 PLAYERS = {"d": "discriminator", "g": "generator"}
 
 
@@ -111,12 +112,12 @@ def run(experiment: Experiment, *, limit: int | None = None) -> Run:
 
     `limit` makes only so many training clips, for rehearsals.
     """
+    pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
+    game = model(experiment, pipeline)  # first, for it is where most mistakes of an experiment come to light
     data = datamodule(experiment, limit=limit)
     data.prepare_data()
-    data.setup("fit")
-    pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
     pipeline.warm([*data.captions(), *experiment.samples.prompts])
-    return Run(model(experiment, pipeline), data, judge(experiment))
+    return Run(game, data, judge(experiment))
 
 
 def datamodule(experiment: Experiment, *, limit: int | None = None) -> ClipsDataModule:
@@ -159,14 +160,14 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
         critic_text=critic_text,
         generator=generator,
         discriminators=critics,
-        terms=fitting(terms(experiment, critics), generator) if to_train else {},
+        terms=fitting(terms(experiment, critics), generator, critics) if to_train else {},
         augment=build("augment", {"augment": Augment}, {"name": "augment", **experiment.augment}),
     )
 
 
-def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> dict[str, dict[str, dict[str, Term]]]:
+def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> Terms:
     """`losses` of the experiment as Terms by player, critic and loss."""
-    found: dict[str, dict[str, dict[str, Term]]] = {side: {name: {} for name in critics} for side in PLAYERS}
+    found: Terms = {side: {name: {} for name in critics} for side in PLAYERS}
     for key, value in experiment.losses.items():
         side, critic, loss = [*str(key).split("/"), "", ""][:3]
         if side not in found or critic not in critics or str(key).count("/") != 2:
@@ -187,12 +188,18 @@ def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> dict[str,
     return found
 
 
-def fitting(found: dict[str, dict[str, dict[str, Term]]], generator: nn.Module) -> dict[str, dict[str, dict[str, Term]]]:
-    """The same terms; ConfigError for one that needs of the generator what it does not have."""
-    for critic, losses in found["g"].items():
-        for name, term in losses.items():
-            if getattr(term.loss, "needs_other_side", False) and not hasattr(generator, "mirror"):
-                raise ConfigError(f"losses.g/{critic}/{name}: this generator has no mirror; take the term away")
+def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> Terms:
+    """The same terms; ConfigError for one that needs what generator or critic do not have."""
+    for side, by_critic in found.items():
+        for critic, losses in by_critic.items():
+            for name, term in losses.items():
+                where = f"losses.{side}/{critic}/{name}"
+                if getattr(term.loss, "needs_other_side", False) and not hasattr(generator, "mirror"):
+                    raise ConfigError(f"{where}: this generator has no mirror; take the term away")
+                if getattr(term.loss, "needs_captions", False) and critics[critic].blind:
+                    raise ConfigError(f"{where}: this critic is blind to captions; take the term away")
+                if side == "g" and getattr(term.loss, "needs_words", False) and "words" not in found["d"][critic]:
+                    raise ConfigError(f"{where}: scores of words are trained by d/{critic}/words, which is not there")
     return found
 
 
@@ -200,7 +207,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[T2VGAN, 
     """The generator of a safetensors file or of a run folder (its best one, else its last), ready to be used."""
     tensors, config, _ = load_generator(generator_file(path))
     experiment = from_dict(config)
-    pipeline = text_pipeline(experiment)
+    pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
     game = model(experiment, pipeline, to_train=False)
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():

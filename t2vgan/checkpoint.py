@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
+
+from t2vgan.system import written_whole
 
 FORMAT = "t2vgan-generator"
 FORMAT_VERSION = 1
@@ -68,24 +67,6 @@ def load_generator(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any],
     return tensors, config, card
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write a file to; once it is safe on the disk it takes the place of `path` in one step.
-
-    When the body raises, or the machine goes down, what was at `path` before is still there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        _sync(part)
-        os.replace(part, path)
-        if os.name == "posix":
-            _sync(path.parent)  # the new name itself
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _metadata(path: Path, content: bytes) -> dict[str, str]:
     length = int.from_bytes(content[:HEADER_BYTES], "little")
     header = content[HEADER_BYTES : HEADER_BYTES + length]
@@ -114,11 +95,3 @@ def _digest(tensors: dict[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -205,9 +205,11 @@ def _chain(path: Path, seen: tuple[Path, ...]) -> list[tuple[str, DictConfig]]:
 
 
 def _merge(merged: Any, node: DictConfig, where: str, *, options_only: bool) -> Any:
-    """`node` over what was merged so far; unless it gives only options, the parts it chooses replace those before."""
+    """`node` over what was merged so far; the parts that it chooses by name replace those before with their options."""
     for key in CHOSEN:
-        if not options_only and OmegaConf.select(node, key) is not None:
+        chosen = OmegaConf.select(node, key)
+        named = key in ("discriminators", "losses") or not isinstance(chosen, DictConfig) or "name" in chosen
+        if not options_only and chosen is not None and named:
             OmegaConf.update(merged, key, {}, merge=False)
     try:
         return OmegaConf.merge(merged, node)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from t2vgan.command import run_command
+from t2vgan.system import written_whole
 
 if TYPE_CHECKING:
     from t2vgan.metrics.attributes import Row
@@ -33,7 +34,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--experiment", metavar="NAME", help="the newest run of this experiment (default: of any)")
     parser.add_argument("--split", default="test", help="split of the data set (default: test)")
     parser.add_argument("--num_clips", type=int, metavar="N", help="only the first N clips (default: the whole split)")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default: evaluation/<split> in the run folder")
+    folder = "default: evaluation/<split> in the run folder; with --num_clips, evaluation/<split>_<N>"
+    parser.add_argument("--output", type=Path, metavar="DIR", help=folder)
     return parser.parse_args()
 
 
@@ -61,7 +63,8 @@ def main() -> None:
         values["diversity"] = caption_diversity(model, captions[: DIVERSITY[0]], suite)
     rows = suite.rows()
     show(f"{experiment.name}, {suite.clips} clips of {args.split}", rows, values)
-    folder = args.output or run_folder(checkpoint) / "evaluation" / args.split
+    part = args.split if args.num_clips is None else f"{args.split}_{args.num_clips}"  # a quick look overwrites nothing
+    folder = args.output or run_folder(checkpoint) / "evaluation" / part
     about = {"checkpoint": checkpoint.as_posix(), "experiment": experiment.name, "split": args.split}
     write(folder / "metrics.json", {**about, **described(suite), **as_json(rows, values)})
     print(f"{folder / 'metrics.json'}: written")
@@ -146,8 +149,8 @@ def run_folder(checkpoint: Path) -> Path:
 
 
 def write(path: Path, report: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    with written_whole(path) as part:
+        part.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ The keys that can be overridden are those that --print_config shows.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from t2vgan.command import run_command
@@ -36,7 +37,13 @@ def main() -> None:
         raise config.ConfigError("name either --experiment NAME or --resume RUN")
     if args.resume and not (Path(args.resume) / "config.yaml").is_file():
         raise config.ConfigError(f"--resume {args.resume}: no config.yaml there, so it is not a run folder")
-    experiment = config.load(Path(args.resume) / "config.yaml" if args.resume else args.experiment, args.overrides)
+    if args.resume and args.fast_dev_run:
+        raise config.ConfigError("--fast_dev_run rehearses an experiment in a run of its own: leave --resume away")
+    started_by = os.environ.get("T2VGAN_RUN_DIR") if int(os.environ.get("LOCAL_RANK", 0)) > 0 else None
+    if started_by:  # what rank 0 has read, even if its files have changed since
+        experiment = config.load(Path(started_by) / "config.yaml")
+    else:
+        experiment = config.load(Path(args.resume) / "config.yaml" if args.resume else args.experiment, args.overrides)
     if args.print_config:
         print(config.to_yaml(experiment), end="")
         return

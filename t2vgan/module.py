@@ -115,7 +115,6 @@ class T2VGAN(L.LightningModule):
         real, fake = self.augment(real, draws), self.augment(fake, draws)
         self.signs.update(motion_signs(real, fake))
 
-        odds = self.generator.mirror.odds if self.wanted("g", "needs_other_side") else None  # type: ignore[union-attr]
         looks = {}
         for name, critic in self.discriminators.items():
             k = critic.frames or t
@@ -124,8 +123,10 @@ class T2VGAN(L.LightningModule):
                 seen = critic.see(pick(real, where))  # type: ignore[operator]
             times = clips.times.gather(1, chosen.gather(1, where))
             shown = pick(fake, where)
-            looks[name] = Look(times, seen, critic.see(shown), odds)  # type: ignore[operator]
-            if odds is not None:
+            looks[name] = Look(times, seen, critic.see(shown))  # type: ignore[operator]
+            if self.wanted("g", name, "needs_other_side"):
+                looks[name].odds = odds = self.generator.mirror.odds  # type: ignore[union-attr, assignment]
+                self.signs["g/mirrored"] = (odds > 0).float().mean()  # type: ignore[operator]
                 with torch.no_grad():
                     looks[name].other_side = critic.see(shown.flip(-1))  # type: ignore[operator]
         return looks
@@ -163,9 +164,11 @@ class T2VGAN(L.LightningModule):
         critic: Any = self.discriminators[name]
         text = None if critic.blind else told.right
         fake = look.fake if side == "g" else tuple(f.detach() for f in look.fake)
-        with torch.set_grad_enabled(side == "d"):
-            real_features = critic.features(look.real, look.times)
-            real_logits = critic.judge(real_features, text)
+        real_features, real_logits = (), torch.zeros(0, device=self.device)
+        if side == "d" or self.wanted("g", name, "needs_real"):
+            with torch.set_grad_enabled(side == "d"):
+                real_features = critic.features(look.real, look.times)
+                real_logits = critic.judge(real_features, text)
         fake_features = critic.features(fake, look.times)
         fake_logits = critic.judge(fake_features, text)
         if side == "d":
@@ -197,7 +200,7 @@ class T2VGAN(L.LightningModule):
     def contrast(self, clips: Clips) -> Contrast | None:
         """All pairs of right and wrong captions of the batch, where a loss learns from them."""
         pairs = [(i, *pair) for i, pairs in enumerate(clips.contrasts) for pair in pairs]
-        if not pairs or not self.wanted("d", "needs_contrast"):
+        if not pairs or not any(self.wanted("d", name, "needs_contrast") for name in self.discriminators):
             return None
         owner, right, wrong = zip(*pairs, strict=True)
         right, wrong = self.text_inputs(list(right)), self.text_inputs(list(wrong))
@@ -210,9 +213,9 @@ class T2VGAN(L.LightningModule):
             only_wrong=wrong.mask & ~(same & right.mask[:, :, None]).any(1),
         )
 
-    def wanted(self, side: str, need: str) -> bool:
-        """Whether a loss of this player has the need, such as `needs_contrast`."""
-        return any(getattr(t.loss, need, False) for of_critic in self.terms[side].values() for t in of_critic.values())
+    def wanted(self, side: str, critic: str, need: str) -> bool:
+        """Whether a loss of this player and critic has the need, such as `needs_contrast`."""
+        return any(getattr(term.loss, need, False) for term in self.terms[side][critic].values())
 
     def draw(self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor]) -> Tensor:
         """One draw per clip, seeded by the clip and not by the rank, the worker or what was drawn before."""

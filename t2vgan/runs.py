@@ -13,8 +13,7 @@ def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
     """Makes the run's own folder: the next number of the experiment, or `run_dir`, which must be new or empty."""
     if run_dir is not None:
         path = Path(run_dir)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ValueError(f"run_dir={path} is not empty: name a new folder, or go on with it by --resume {path}")
+        refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
         return path
     parent = RUNS / experiment
@@ -29,13 +28,22 @@ def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
             number += 1
 
 
+def refuse_used(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"run_dir={path} is not empty: name a new folder, or go on with it by --resume {path}")
+
+
 def run_dirs(experiment: str | None = None) -> list[Path]:
     """Run folders that hold a configuration, oldest first by the time of their newest checkpoint or configuration."""
     if not RUNS.is_dir():
         return []
     parents = [RUNS / experiment] if experiment else [p for p in RUNS.iterdir() if p.name != "fast_dev_run"]
     found = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if (p / "config.yaml").is_file()]
-    return sorted(found, key=lambda p: max(f.stat().st_mtime for f in [p / "config.yaml", *p.glob("checkpoints/*")]))
+    return sorted(found, key=_touched)
+
+
+def _touched(run: Path) -> float:
+    return max(file.stat().st_mtime for file in [run / "config.yaml", *run.glob("checkpoints/*.safetensors")])
 
 
 def newest_run(experiment: str | None = None) -> Path:

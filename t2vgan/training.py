@@ -34,19 +34,19 @@ from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
 from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
+from t2vgan.system import cores
 
 
 def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_run: bool = False) -> L.Trainer:
     """The Trainer of the run. Its one global step is one round of the game, i.e. `data.batch` clips."""
     quiet_lightning()
     settings, batch = experiment.trainer, experiment.data.batch
-    devices = settings.devices if (shared := processes(experiment)) is None else shared
-    several = devices not in (1, "1") or settings.nodes > 1
+    several = settings.devices not in (1, "1") or settings.nodes > 1
     steps, between = rounds(math.ceil(experiment.clips / batch), experiment.evaluation.every_clips / batch)
     try:
         return L.Trainer(
             accelerator=settings.accelerator,
-            devices=devices,
+            devices=settings.devices,
             num_nodes=settings.nodes,
             # The module exchanges gradients itself; buffers are equal on all ranks or belong to one.
             strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
@@ -68,26 +68,29 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
-def processes(experiment: Experiment) -> int | None:
-    """How many processes `trainer.devices: auto` starts on a CPU; None where it means something else.
+def settled(experiment: Experiment, val_clips: int) -> Experiment:
+    """The experiment with a number in the place of `trainer.devices: auto`, of which each has clips to validate.
 
-    Two processes of one thread each do half as much again as one process of two threads: small convolutions do not
-    share well. More than four would get too few clips of a batch each.
+    On a CPU these are processes. Two of one thread each do half as much again as one of two threads: small
+    convolutions do not share well. More than four would get too few clips of a batch each.
     """
     settings = experiment.trainer
-    on_gpu = settings.accelerator not in ("auto", "cpu") or (settings.accelerator == "auto" and gpu_found())
-    if settings.devices != "auto" or on_gpu:
-        return None
-    return max(n for n in range(1, min(cores(), 4) + 1) if experiment.data.batch % n == 0)
+    if settings.devices != "auto":
+        return experiment
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1  # MPS is one device
+    most = max(1, min(min(cores(), 4) if on_cpu(experiment) else gpus, val_clips))
+    devices = max(n for n in range(1, most + 1) if experiment.data.batch % n == 0)
+    threads = settings.threads or (cores() // devices if devices > 1 and on_cpu(experiment) else 0)
+    return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=devices, threads=threads))
+
+
+def on_cpu(experiment: Experiment) -> bool:
+    asked = experiment.trainer.accelerator
+    return asked == "cpu" or (asked == "auto" and not gpu_found())
 
 
 def gpu_found() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-def cores() -> int:
-    """Those that this process may use, which in a container are fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
@@ -232,6 +235,7 @@ def quiet_lightning() -> None:
         ".*The `srun` command is available.*",
         ".*is not currently supported by the .* logger.*",
         ".*Experiment logs directory .* exists and is not empty.*",  # ContinuedCsv brings the old lines back
+        ".*`broadcast_buffers` is deprecated.*",  # torch 2.13; its successor is unknown to the torch before
         ".*module\\(s\\) in eval mode at the start of training.*",  # frozen eyes and averages are meant to be
     ):
         warnings.filterwarnings("ignore", message)
@@ -247,20 +251,57 @@ def fit(experiment: Experiment, *, resume: Path | None = None, fast_dev_run: boo
     if last and not last.is_file():
         raise ConfigError(f"--resume {resume}: no checkpoints/last.ckpt in it, so there is nothing to go on from")
 
+    check_in_time(experiment, resume)
     parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
-    if threads := experiment.trainer.threads or ((several := processes(experiment)) and cores() // several):
-        torch.set_num_threads(threads)
+    if last:
+        check_checkpoint_fits(last, parts.game)
     run_dir = claim_run_dir(experiment, resume, fast_dev_run)
+    experiment = settled(experiment, len(parts.data.dataset("val", experiment.data.val_clips)))
+    if threads := experiment.trainer.threads:
+        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # which Lightning would otherwise choose for several processes
     lightning = trainer(experiment, run_dir, parts.extractor, fast_dev_run=fast_dev_run)
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
-    lightning.fit(parts.game, datamodule=parts.data, ckpt_path=last, weights_only=True)
+    try:
+        lightning.fit(parts.game, datamodule=parts.data, ckpt_path=last, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C is exit status 1, which would say that something went wrong
+        raise SystemExit(0 if int(os.environ.get("LOCAL_RANK", 0)) else 130) from None
     if lightning.is_global_zero:
         if parts.data.skipped:
             (run_dir / "skipped.json").write_text(json.dumps(parts.data.skipped, indent=1, ensure_ascii=False) + "\n")
             print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
         print(f"done: samples, curves.png and checkpoints are in {run_dir}")
     return run_dir
+
+
+def check_in_time(experiment: Experiment, resume: Path | None) -> None:
+    """Mistakes that would otherwise come to light once the data is there, minutes later."""
+    if experiment.logger.wandb != "off":
+        wandb_offline(experiment.logger.wandb)
+    if not resume and experiment.run_dir:
+        runs.refuse_used(Path(experiment.run_dir))
+    settings = experiment.trainer
+    quiet_lightning()
+    try:
+        L.Trainer(
+            accelerator=settings.accelerator, devices=settings.devices, logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+    except (RuntimeError, TypeError, ValueError, MisconfigurationException) as error:
+        raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def check_checkpoint_fits(checkpoint: Path, game: L.LightningModule) -> None:
+    """ConfigError when the checkpoint is of another model: before anything in its run folder is changed."""
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["state_dict"]
+    mine = game.state_dict()
+    for name in sorted(saved.keys() | mine.keys()):
+        if name not in saved or name not in mine or saved[name].shape != mine[name].shape:
+            raise ConfigError(
+                f"{checkpoint}: its {name} is not that of this experiment; resume with the settings that it was "
+                f"trained with, and with the version of t2vgan that commit.txt beside it names"
+            )
 
 
 def refuse_foreign_launchers(experiment: Experiment) -> None:
@@ -277,7 +318,7 @@ def refuse_foreign_launchers(experiment: Experiment) -> None:
 
 def hurried(experiment: Experiment) -> Experiment:
     """The same experiment with the judge, too, trained on a handful of clips: a rehearsal of every part."""
-    devices = experiment.trainer.devices if processes(experiment) is None else 1
+    devices = 1 if experiment.trainer.devices == "auto" else experiment.trainer.devices
     return dataclasses.replace(
         experiment,
         clips=experiment.data.batch,

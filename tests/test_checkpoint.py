@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from t2vgan import checkpoint
-from t2vgan.checkpoint import FORMAT, FORMAT_VERSION, load_generator, save_generator, written_whole
+from t2vgan import checkpoint, system
+from t2vgan.checkpoint import FORMAT, FORMAT_VERSION, load_generator, save_generator
 
 CONFIG = {"name": "savanna", "clip": {"size": 32, "frames": 16}, "prompts": ["a lion — at dusk"]}
 CARD = {"clips_seen": 1000, "metrics": {"val/kid_probe": 0.25}}
@@ -127,7 +127,7 @@ def test_a_failed_write_leaves_the_old_file(written, monkeypatch):
     def full(path: Path) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(checkpoint, "_sync", full)
+    monkeypatch.setattr(system, "_sync", full)
     with pytest.raises(OSError, match="No space"):
         save_generator(written, {"w": torch.zeros(3)}, {}, {})
     assert written.read_bytes() == before
@@ -138,15 +138,6 @@ def test_what_is_not_plain_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(TypeError):
         save_generator(tmp_path / "g.safetensors", {}, {"path": Path("x")}, {})
     assert not list(tmp_path.iterdir())
-
-
-def test_written_whole_replaces_only_at_the_end(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with written_whole(path) as part:
-        part.write_text("new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
 
 
 def test_the_header_says_what_the_file_is(written):

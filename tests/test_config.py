@@ -79,6 +79,14 @@ def test_a_yaml_replaces_an_inherited_part_whole(write: Write):
     assert leaf.text.encoder == {"name": "recurrent"} and leaf.discriminators == {"clip": {"name": "frame_level"}}
 
 
+def test_a_yaml_that_names_no_part_changes_options_of_the_inherited_one(write: Write):
+    write("base", "generator: {name: continuous, waves: 8}\ndata: {dataset: {name: captioned_folder, root: a}}")
+    write("leaf", "extends: base\ngenerator: {waves: 4}\ndata: {dataset: {root: b}}")
+    leaf = load("leaf")
+    assert leaf.generator == {"name": "continuous", "waves": 4}
+    assert leaf.data.dataset == {"name": "captioned_folder", "root": "b"}
+
+
 def test_a_part_that_is_not_mentioned_is_inherited(write: Write):
     write("base", "generator: {name: convlstm, width: 64}")
     write("leaf", "extends: base\nclips: 5")

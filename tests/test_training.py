@@ -24,9 +24,9 @@ from t2vgan.training import (
     hurried,
     loggers,
     precision,
-    processes,
     refuse_foreign_launchers,
     rounds,
+    settled,
     wandb_id,
     wandb_offline,
 )
@@ -107,12 +107,10 @@ def test_nothing_to_go_on_from():
 
 
 def test_rehearsals_are_short():
-    short = hurried(load("lion_savanna"))
+    whole, short = load("lion_savanna"), hurried(load("lion_savanna"))
     assert short.evaluation.probe["clips"] < 100 and short.data.val_clips == 2 * short.data.batch
-    assert (
-        dataclasses.replace(load("lion_savanna"), evaluation=short.evaluation, data=short.data, clips=short.clips)
-        == short
-    )
+    changed = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(short, f.name)}
+    assert changed == {"evaluation", "data", "clips", "trainer"}
 
 
 # ---- loggers
@@ -193,28 +191,60 @@ def test_several_devices_exchange_gradients_themselves():
 
 
 @pytest.mark.parametrize(
-    ("cores", "batch", "expected"), [(1, 16, 1), (2, 16, 2), (2, 15, 1), (3, 16, 2), (6, 9, 3), (64, 16, 4)]
-)
+    ("cores", "batch", "val", "expected"),
+    [(1, 16, 50, (1, 0)), (2, 16, 50, (2, 1)), (2, 15, 50, (1, 0)), (3, 16, 50, (2, 1)), (6, 9, 50, (3, 2)),
+     (64, 16, 50, (4, 16)), (64, 16, 1, (1, 0)), (8, 16, 3, (2, 4))],
+)  # fmt: skip
 def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
-    monkeypatch: pytest.MonkeyPatch, cores: int, batch: int, expected: int
+    monkeypatch: pytest.MonkeyPatch, cores: int, batch: int, val: int, expected: tuple[int, int]
 ):
     monkeypatch.setattr(training, "cores", lambda: cores)
     monkeypatch.setattr(training, "gpu_found", lambda: False)
-    assert processes(load("smoke", ["trainer.devices=auto", f"data.batch={batch}"])) == expected
-    assert processes(load("smoke", ["trainer.devices=2", f"data.batch={batch}"])) is None
+    found = settled(load("smoke", ["trainer.devices=auto", f"data.batch={batch}"]), val).trainer
+    assert (found.devices, found.threads) == expected
+    asked = load("smoke", ["trainer.devices=2", f"data.batch={batch}"])
+    assert settled(asked, val) == asked
 
 
-def test_automatic_devices_are_those_of_the_gpus_where_there_are_any(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("gpus", "expected"), [(0, 1), (1, 1), (3, 2), (8, 8)])
+def test_automatic_devices_are_the_gpus_that_share_the_batch(monkeypatch: pytest.MonkeyPatch, gpus: int, expected: int):
+    """No GPU, but one found: Apple's, of which there is one."""
     monkeypatch.setattr(training, "gpu_found", lambda: True)
-    assert processes(load("smoke", ["trainer.devices=auto"])) is None
-    assert processes(load("smoke", ["trainer.devices=auto", "trainer.accelerator=gpu"])) is None
-    assert processes(load("smoke", ["trainer.devices=auto", "trainer.accelerator=cpu"])) is not None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    found = settled(load("smoke", ["trainer.devices=auto", "data.batch=16"]), 50).trainer
+    assert (found.devices, found.threads) == (expected, 0)
 
 
-def test_a_rehearsal_starts_one_process_only(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(training, "gpu_found", lambda: False)
+def test_a_rehearsal_starts_one_process_only():
     assert hurried(load("smoke", ["trainer.devices=auto"])).trainer.devices == 1
     assert hurried(load("smoke", ["trainer.devices=2"])).trainer.devices == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("trainer.devices=two", "trainer: "),
+        ("trainer.accelerator=abacus", "trainer: "),
+        ("logger.wandb=online", "wandb"),
+        ("run_dir=used", "not empty"),
+    ],
+)
+def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, monkeypatch: pytest.MonkeyPatch):
+    Path("used").mkdir()
+    Path("used/mine.txt").write_text("mine")
+    monkeypatch.setattr(training.assemble, "run", lambda *args, **options: pytest.fail("data was made"))
+    with pytest.raises(ValueError, match=told):
+        training.fit(load("smoke", [override]))
+
+
+def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path):
+    game = torch.nn.Linear(2, 3)
+    torch.save({"state_dict": game.state_dict()}, tmp_path / "last.ckpt")
+    training.check_checkpoint_fits(tmp_path / "last.ckpt", game)  # type: ignore[arg-type]
+    for other in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
+        with pytest.raises(ConfigError, match="not that of this experiment"):
+            training.check_checkpoint_fits(tmp_path / "last.ckpt", other)  # type: ignore[arg-type]
 
 
 def test_hardware_that_is_not_there():

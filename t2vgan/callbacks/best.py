@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from t2vgan.callbacks.export import export_generator
-from t2vgan.checkpoint import written_whole
+from t2vgan.system import written_whole
 
 
 class Best(Callback):

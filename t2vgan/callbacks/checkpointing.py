@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.export import export_generator
-from t2vgan.checkpoint import written_whole
+from t2vgan.system import written_whole
 
 
 class Checkpointing(Checkpoint):

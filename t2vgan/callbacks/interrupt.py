@@ -13,20 +13,20 @@ from lightning.pytorch import Callback, Trainer
 class Interrupt(Callback):
     """Lets the round that Ctrl-C hits finish: otherwise the critics could be saved one step ahead of the generator.
 
-    Only while training; validation and anything else stops at once, and so does a second Ctrl-C. SIGTERM needs
-    nothing: Lightning itself waits for the end of the step. Has to come after the callbacks that belong to the step
-    (the average) and before `Checkpointing`, which saves what this one breaks off.
+    Only while training; validation and anything else stops at once, and so does a second Ctrl-C. SIGTERM is the same:
+    Lightning's own handler would broadcast from within it, between the collectives of a round. Has to come after the
+    callbacks that belong to the step (the average) and before `Checkpointing`, which saves what this one breaks off.
     """
 
     def __init__(self) -> None:
         self._asked = False
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._asked = False
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            signal.signal(signal.SIGINT, lambda number, frame: self._ask(trainer))
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, lambda *_: self._ask(trainer))
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self._asked:
@@ -44,9 +44,9 @@ class Interrupt(Callback):
             raise KeyboardInterrupt
         self._asked = True
         if trainer.is_global_zero:  # not by print, which the signal may have come into
-            os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
+            os.write(2, b"\nstopping after this step; once more stops at once\n")
 
     def _give_back(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

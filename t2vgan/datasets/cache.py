@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from t2vgan.shapes import Sample
+from t2vgan.system import cores, written_whole
 from t2vgan.video.decode import VideoError
 
 SAVE_EVERY = 64  # clips
@@ -48,7 +49,8 @@ class FrameCache:
         self._frames_file = Path(folder) / f"{dataset.fingerprint}.frames"
         try:
             with alone(self._frames_file.with_suffix(".lock")):
-                _make(dataset, self._frames_file, processes or _cores())
+                _make(dataset, self._frames_file, processes or cores())
+                entries = _entries(self._frames_file)[: len(dataset)]
         except OSError as error:
             way_out = "free some space, or set data.cache=false to decode clips as they are needed"
             raise ValueError(f"{folder}: the frame cache cannot be written ({error}); {way_out}") from error
@@ -56,6 +58,7 @@ class FrameCache:
         self._view.frames = self.frames
         if hasattr(dataset, "frame_edges"):
             self._view.frame_edges = self.frame_edges
+        self._entries = entries
         self._open()
 
     def __len__(self) -> int:
@@ -88,7 +91,7 @@ class FrameCache:
         return self._edges[index]
 
     def _open(self) -> None:
-        entries = _entries(self._frames_file)[: len(self._view)]
+        entries = self._entries
         counts = [entry["shape"][0] if "shape" in entry else 0 for entry in entries]
         self._errors = {i: entry["error"] for i, entry in enumerate(entries) if "error" in entry}
         self._edges = {i: np.asarray(entry["edges"]) for i, entry in enumerate(entries) if entry.get("edges")}
@@ -135,12 +138,13 @@ def estimated_bytes(dataset: Any) -> float:
 
 def _make(dataset: Any, frames_file: Path, processes: int) -> None:
     """Bring the cache up to the last clip of the data set."""
-    done = _entries(frames_file)
+    done = _still_true(_entries(frames_file), dataset)
     if len(done) >= len(dataset):
         return
     picture = next((entry["shape"][1:] for entry in done if "shape" in entry), None)
     lines_file = frames_file.with_suffix(".jsonl")
-    lines_file.write_text("".join(json.dumps(entry) + "\n" for entry in done))  # without what was half-written
+    with written_whole(lines_file) as part:
+        part.write_text("".join(json.dumps(entry) + "\n" for entry in done))  # without what was half-written
     with frames_file.open("ab") as pixels, lines_file.open("a") as lines:
         pixels.truncate(_byte_count(done))
         waiting: list[str] = []
@@ -162,6 +166,18 @@ def _make(dataset: Any, frames_file: Path, processes: int) -> None:
                 lines.write("".join(waiting))
                 lines.flush()
                 waiting.clear()
+
+
+def _still_true(entries: list[dict[str, Any]], dataset: Any) -> list[dict[str, Any]]:
+    """The entries up to the first video that could not be used once and can be now, by a newer decoder, say."""
+    for index, entry in enumerate(entries[: len(dataset)]):
+        if "error" in entry:
+            try:
+                dataset.frames(index, np.array([0]))
+            except VideoError:
+                continue
+            return entries[:index]
+    return entries
 
 
 def _stored_clips(dataset: Any, start: int, processes: int) -> Iterator[tuple[np.ndarray | None, dict[str, Any]]]:
@@ -243,7 +259,3 @@ def alone(lock_file: Path) -> Iterator[None]:
             logging.getLogger(__name__).info("another process makes %s: waiting", lock_file.with_suffix(".frames"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

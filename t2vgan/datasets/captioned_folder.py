@@ -130,7 +130,7 @@ def _captions(file: Path) -> tuple[str, ...]:
     if not file.is_file():
         return ()
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: captions have to be UTF-8 text (byte {error.start} is not)") from None
     return tuple(dict.fromkeys(" ".join(line.split()) for line in lines if line.strip()))

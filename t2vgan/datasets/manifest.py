@@ -145,9 +145,14 @@ def _row(line: str, file: Path, where: str) -> tuple[CaptionedClip, str | None]:
         raise ValueError(
             f"{where}: a line is a JSON object such as {{'video': ..., 'caption': ...}}, not {line.strip()!r}"
         )
+    for key in row:
+        if key not in FIELDS and (near := difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.75)):
+            raise ValueError(f"{where}: there is no field {key!r}; is {near[0]!r} meant?")
+    if not isinstance(row.get("split"), str | None):
+        raise ValueError(f"{where}: 'split' is a name, not {row['split']!r}")
     video = row.get("video")
     if not isinstance(video, str) or not video.strip():
-        raise ValueError(f"{where}: no 'video'{_meant(row, 'video')}")
+        raise ValueError(f"{where}: no 'video'")
     if os.path.isabs(video) or os.path.normpath(video).split(os.sep)[0] == os.pardir:
         raise ValueError(f"{where}: 'video' has to be a path below {file.parent}, not {video!r}")
     start, end = _seconds(row, "start", where) or 0.0, _seconds(row, "end", where)
@@ -183,7 +188,7 @@ def _captions(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
     given = row.get("captions", row.get("caption"))
     captions = [given] if isinstance(given, str) else given
     if captions is None:
-        raise ValueError(f"{where}: no 'caption' and no 'captions'{_meant(row, 'caption')}")
+        raise ValueError(f"{where}: no 'caption' and no 'captions'")
     if not isinstance(captions, list) or not captions or not all(isinstance(c, str) and c.strip() for c in captions):
         raise ValueError(f"{where}: captions are one or more non-empty strings, not {given!r}")
     return tuple(dict.fromkeys(" ".join(caption.split()) for caption in captions))
@@ -196,11 +201,6 @@ def _seconds(row: Mapping[str, Any], name: str, where: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ValueError(f"{where}: {name!r} is a number of seconds from 0, not {value!r}")
     return float(value)
-
-
-def _meant(row: Mapping[str, Any], name: str) -> str:
-    near = difflib.get_close_matches(name, [key for key in row if key not in FIELDS], n=1)
-    return f"; is {near[0]!r} meant?" if near else ""
 
 
 def _of_split(rows: list[tuple[CaptionedClip, str | None]], split: str, file: Path) -> list[CaptionedClip]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded
@@ -37,6 +36,11 @@ class MovingCoordinates(nn.Module):
         self.size, self.channels = size, groups * (2 * features + 1)
 
     def forward(self, places: Tensor) -> Tensor:
+        # In bfloat16 a phase of 60 rad comes in steps of a quarter: things would move in jumps.
+        with torch.autocast(places.device.type, enabled=False):
+            return self.waves_at(places.float())
+
+    def waves_at(self, places: Tensor) -> Tensor:
         moved = (self.grid[None, None] - places[:, :, None, :2]) * torch.exp(-places[:, :, None, 2:])  # (n, g, s*s, 2)
         phases = torch.einsum("ngpk,gfk->ngfp", moved, self.waves)
         spot = torch.exp(-18 * moved.square().sum(-1))[:, :, None]  # half as bright a fifth of the height away

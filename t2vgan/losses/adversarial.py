@@ -48,6 +48,8 @@ class Relativistic:
     f = softplus.
     """
 
+    needs_real = True
+
     def discriminator(self, play: Play) -> Scalar:
         return F.softplus(play.fake_logits - play.real_logits).mean()
 

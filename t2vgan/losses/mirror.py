@@ -18,7 +18,7 @@ class Mirror:
     looks worse, and without this the bit never moved. `calm` holds the logits of p back. Clips get no gradient.
     """
 
-    needs_other_side = True
+    needs_other_side = needs_captions = needs_words = True
 
     def __init__(self, *, calm: int | float = 0.01) -> None:
         self.calm = calm
@@ -27,8 +27,9 @@ class Mirror:
         sides = play.sides
         if sides is None or play.text is None or play.content is None:
             raise ValueError("mirror: needs a generator with a mirror and a critic that reads captions")
-        shown, other = (self.words(play, features) for features in (play.fake_features, sides.other_features))
-        cost = (other - shown).detach()  # of turning the clip over
+        with torch.no_grad():
+            shown, other = (self.words(play, features) for features in (play.fake_features, sides.other_features))
+        cost = other - shown  # of turning the clip over
         cost = cost - mean_over_ranks(cost)
         p = sides.odds.sigmoid()
         return (cost * torch.where(sides.mirrored, -p, p)).mean() + self.calm * sides.odds.square().mean()
@@ -42,7 +43,7 @@ class Mirror:
 
 def mean_over_ranks(values: Tensor) -> Tensor:
     mean = values.mean()
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(mean)
         mean = mean / torch.distributed.get_world_size()
     return mean

@@ -16,6 +16,8 @@ class Mismatch:
     costs one projection. The generator has no such term; it meets the effect in the critic's logits.
     """
 
+    needs_captions = True
+
     def __init__(self, *, form: str = "hinge") -> None:
         if form not in ("hinge", "logistic", "relativistic"):
             raise ValueError(f"mismatch: form '{form}' is not one of hinge, logistic, relativistic")

@@ -37,7 +37,8 @@ class Play:
     """One critic looks at a batch of real and of fake clips that share their captions.
 
     `real`, `fake`: what its eyes saw, `features`: what it made of that, `logits` (b, n): real is positive. In the
-    generator's step the real side carries no gradient, in the discriminator's step the fake video does not.
+    generator's step the real side carries no gradient, and its features and logits are there for losses with
+    `needs_real` only; in the discriminator's step the fake video carries none.
     `text` is None for a critic that is blind to captions; `wrong_text` encodes captions that do not fit the real clips.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
+from torch import Tensor
 
 from t2vgan.losses.play import Play
 from t2vgan.shapes import Scalar
@@ -18,7 +19,7 @@ class Words:
     critic that only sees sentences learned `left` and `right` last, or never.
     """
 
-    needs_contrast = True
+    needs_contrast = needs_captions = needs_words = True
 
     def discriminator(self, play: Play) -> Scalar:
         pairs = play.contrast
@@ -27,9 +28,14 @@ class Words:
         features = tuple(f[pairs.owner] for f in play.real_features)
         right = play.critic.word_scores(features, pairs.right)[pairs.only_right]
         wrong = play.critic.word_scores(features, pairs.wrong)[pairs.only_wrong]
-        return F.softplus(-right).mean() + F.softplus(wrong).mean()
+        return mean(F.softplus(-right)) + mean(F.softplus(wrong))
 
     def generator(self, play: Play) -> Scalar:
         if play.text is None or play.content is None:
             raise ValueError("words: this critic is blind to captions; take the words term away or set blind: false")
-        return F.softplus(-play.critic.word_scores(play.fake_features, play.text))[play.content].mean()
+        return mean(F.softplus(-play.critic.word_scores(play.fake_features, play.text))[play.content])
+
+
+def mean(values: Tensor) -> Scalar:
+    """0 where there is nothing to average: captions may differ by a word that only one of them has."""
+    return values.sum() / max(values.numel(), 1)

@@ -9,7 +9,6 @@ its feature space are comparable between runs only for the same probe: compare `
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from t2vgan.shapes import Video
+from t2vgan.system import written_whole
 
 SIZE = 64  # pixels that clips are resized to
 FRAMES = 16  # frames that are looked at
@@ -143,10 +143,8 @@ class Probe(nn.Module):
             "fingerprint": self.fingerprint,
             "accuracy": json.dumps(self.accuracy),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, partial, metadata=card)
-        os.replace(partial, path)
+        with written_whole(path) as part:
+            save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part, metadata=card)
 
     @classmethod
     def load(cls, path: Path) -> Probe:

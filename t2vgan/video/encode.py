@@ -5,15 +5,14 @@ Every file is written beside its target and then renamed, so that a file that ex
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
+from t2vgan.system import written_whole
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -33,7 +32,11 @@ def write_mp4(path: str | Path, frames: np.ndarray, *, fps: int | float, audio: 
 
     frames = _even(_checked(frames, path, fps))
     height, width = frames.shape[1:3]
-    with _whole(path) as part, av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    index_first = {"movflags": "+faststart"}
+    with (
+        written_whole(Path(path), durable=False) as part,
+        av.open(str(part), "w", "mp4", options=index_first) as container,
+    ):
         stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(100_000))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "18", "preset": "medium"}
@@ -57,7 +60,7 @@ def write_gif(path: str | Path, frames: np.ndarray, *, fps: int | float) -> None
     ticks = np.maximum(np.round(np.arange(len(frames) + 1) * 100 / fps), 0).astype(int)
     durations_ms = [max(int(ticks[i + 1] - ticks[i]), 1) * 10 for i in range(len(frames))]
     images = [Image.fromarray(frame) for frame in frames]
-    with _whole(path) as part:
+    with written_whole(Path(path), durable=False) as part:
         images[0].save(
             part, format="GIF", save_all=True, append_images=images[1:], duration=durations_ms, loop=0, disposal=1
         )
@@ -67,7 +70,7 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
     """Write one uint8 RGB image `(h, w, 3)`."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"{path}: an image is uint8 (h, w, 3), not {image.dtype} {image.shape}")
-    with _whole(path) as part:
+    with written_whole(Path(path), durable=False) as part:
         Image.fromarray(np.ascontiguousarray(image)).save(part, format="PNG")
 
 
@@ -100,16 +103,3 @@ def _mux_sound(container: OutputContainer, stream: Any, audio: Sound) -> None:
     frame.pts = 0
     for packet_source in (frame, None):
         container.mux(stream.encode(packet_source))
-
-
-@contextmanager
-def _whole(path: str | Path) -> Iterator[Path]:
-    """A name beside `path` to write to; renamed to `path` when all went well, removed when not."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

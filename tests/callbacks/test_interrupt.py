@@ -88,3 +88,11 @@ def test_outside_of_the_main_thread_it_stays_away(fit):
     thread.start()
     thread.join()
     assert errors == [] and signal.getsignal(signal.SIGINT) is before
+
+
+def test_being_asked_to_end_is_the_same(fit):
+    module, watch, before = fit.Tiny(), Watch(), signal.getsignal(signal.SIGTERM)
+    module.midway = lambda seen: os.kill(os.getpid(), signal.SIGTERM) if seen == 8 else None
+    with pytest.raises(SystemExit):
+        fit(watch, Interrupt(), module=module)
+    assert watch.seen == [4, 8, 12] and signal.getsignal(signal.SIGTERM) is before

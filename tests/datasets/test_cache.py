@@ -98,10 +98,33 @@ def test_a_broken_video_keeps_its_reason(root: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_is_decoded_once_it_is_made(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for a video that could not be used: it is tried again."""
     first = FrameCache(Manifest(root=root, duration_s=1.0), tmp_path)[3]
-    monkeypatch.setattr("t2vgan.datasets.sampling.read_frames", lambda *args, **kwargs: pytest.fail("decoded"))
-    monkeypatch.setattr("t2vgan.datasets.sampling.probe_video", lambda *args, **kwargs: pytest.fail("probed"))
+    tried: list[str] = []
+
+    def refuse(path: Path, *args: object, **kwargs: object) -> None:
+        tried.append(path.name)
+        raise VideoError(f"{path}: not a video that can be read")
+
+    monkeypatch.setattr("t2vgan.datasets.sampling.read_frames", refuse)
+    monkeypatch.setattr("t2vgan.datasets.sampling.probe_video", refuse)
     assert same(FrameCache(Manifest(root=root, duration_s=1.0), tmp_path)[3], first)
+    assert set(tried) == {"broken.mp4"}
+
+
+def test_a_video_that_can_be_used_by_now_is(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer decoder, or a file that may be read by now; the name and the size of the file are the same."""
+    with monkeypatch.context() as missing:
+
+        def refuse(path: Path, *args: object, **kwargs: object) -> None:
+            raise VideoError(f"{path}: no decoder")
+
+        missing.setattr("t2vgan.datasets.sampling.read_frames", refuse)
+        missing.setattr("t2vgan.datasets.sampling.probe_video", refuse)
+        with pytest.raises(VideoError, match="no decoder"):
+            FrameCache(Manifest(root=root), tmp_path).frames(0)
+    data = Manifest(root=root)
+    assert np.array_equal(FrameCache(data, tmp_path).frames(0), data.frames(0))
 
 
 def test_savanna_fills_the_cache_itself(tmp_path: Path) -> None:

@@ -109,3 +109,10 @@ def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "lion.txt").write_bytes(b"caf\xe9")
     with pytest.raises(ValueError, match=r"lion\.txt: captions have to be UTF-8 text"):
         CaptionedFolder(root=tmp_path)
+
+
+def test_what_notepad_writes_before_a_caption_is_not_part_of_it(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"")
+        (tmp_path / f"{name}.txt").write_text(f"A lion {name}\n", encoding="utf-8-sig")
+    assert CaptionedFolder(root=tmp_path, split="all").captions() == ["A lion a", "A lion b", "A lion c"]

@@ -159,8 +159,12 @@ def test_parts_of_one_video_stay_in_one_split(tmp_path: Path) -> None:
     [
         ("{'video': 1}", r"train\.jsonl:2: not JSON"),
         ('["a.mp4", "a lion"]', r"train\.jsonl:2: a line is a JSON object"),
-        ('{"vidoe": "a.mp4", "caption": "x"}', r"train\.jsonl:2: no 'video'; is 'vidoe' meant\?"),
-        ('{"video": "a.mp4", "captoin": "x"}', r"train\.jsonl:2: no 'caption' and no 'captions'; is 'captoin' meant\?"),
+        ('{"vidoe": "a.mp4", "caption": "x"}', r"train\.jsonl:2: there is no field 'vidoe'; is 'video' meant\?"),
+        ('{"video": "a.mp4", "captoin": "x"}', r"train\.jsonl:2: there is no field 'captoin'; is 'caption' meant\?"),
+        ('{"video": "a.mp4"}', r"train\.jsonl:2: no 'caption' and no 'captions'"),
+        ('{"caption": "x", "at": 3}', r"train\.jsonl:2: no 'video'"),
+        ('{"video": "a.mp4", "caption": "x", "strat": 3}', r"there is no field 'strat'; is 'start' meant\?"),
+        ('{"video": "a.mp4", "caption": "x", "split": ["train"]}', r"train\.jsonl:2: 'split' is a name"),
         ('{"video": "a.mp4", "caption": " "}', r"train\.jsonl:2: captions are one or more non-empty strings"),
         ('{"video": "a.mp4", "captions": []}', r"train\.jsonl:2: captions are one or more non-empty strings"),
         (

@@ -64,8 +64,8 @@ def test_a_side_that_is_worse_for_all_alike_moves_nothing(make_play, make_text):
     text.words[1] = text.words[0]
     odds = torch.tensor([0.0, 0.0], requires_grad=True)
     play = make_play(
-        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), fake_features=(shown,), content=CONTENT[:1].expand(2, -1),
-        text=text, sides=Sides(odds, odds > 0, (other,)),
+        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), fake_features=(shown,),
+        content=CONTENT[:1].expand(2, -1), text=text, sides=Sides(odds, odds > 0, (other,)),
     )  # fmt: skip
     Mirror().generator(play).backward()
     assert odds.grad is not None and odds.grad.abs().max() < 1e-6

@@ -127,8 +127,8 @@ def _dust(scene: Scene, times: np.ndarray) -> list[Shape]:
     speed = DISTANCE["runs"] / scene.duration_s
     period, life = 0.24, 0.72
     puffs = []
-    first = int(np.floor((times[0] - life) / period))
-    for k in range(first, int(np.ceil(times[-1] / period)) + 1):
+    first = int(np.floor((times.min() - life) / period))
+    for k in range(first, int(np.ceil(times.max() / period)) + 1):
         age = (times - k * period) / life
         alive = np.clip(np.minimum(age * 5, (1 - age) * 1.6), 0, 1) * (age > 0) * (age < 1)
         way = speed * (k * period - 0.5 * scene.duration_s) - 0.17 * actor.scale

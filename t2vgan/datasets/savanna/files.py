@@ -10,16 +10,18 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from t2vgan.datasets.savanna.recipe import VERSION, Recipe
+from t2vgan.system import cores, written_whole
 
 Result = TypeVar("Result")
 
@@ -49,15 +51,21 @@ class Folder:
     def make(self, count: int, *, clips: bool = True, processes: int | None = None) -> None:
         """Write the manifest and the first `count` clips, as far as they are not there yet (it resumes)."""
         if not (self.path / "split.json").exists():
-            _write(self.path / "split.json", json.dumps(self._rule(), indent=1) + "\n")
+            self._note("split.json", json.dumps(self._rule(), indent=1) + "\n")
+        if clips and self.complete() < count:
+            missing = [index for index in range(count) if not is_whole(self.clip(index))]
+            title = f"savanna: making {self.recipe.split}"
+            for _ in _progress(self._write_all(missing, processes), len(missing), title):
+                pass
+        # After the clips: whoever reads the folder by its manifest must not take a part for the whole.
         if _lines(self.path / "manifest.jsonl") < count:
-            _write(self.path / "manifest.jsonl", "".join(self._line(index) for index in range(count)))
-        if not clips or self.complete() >= count:
-            return
-        missing = [index for index in range(count) if not is_whole(self.clip(index))]
-        for _ in _progress(self._write_all(missing, processes), len(missing), f"savanna: making {self.recipe.split}"):
-            pass
-        _write(self.path / "complete", f"{count}\n")
+            self._note("manifest.jsonl", "".join(self._line(index) for index in range(count)))
+        if clips and self.complete() < count:
+            self._note("complete", f"{count}\n")
+
+    def _note(self, name: str, text: str) -> None:
+        with written_whole(self.path / name, durable=False) as part:
+            part.write_text(text, encoding="utf-8")
 
     def write_clip(self, index: int) -> None:
         """Render one clip into its file."""
@@ -95,14 +103,14 @@ class Folder:
 
 def in_parallel(work: Callable[[int], Result], items: list[int], processes: int | None = None) -> Iterator[Result]:
     """`work(item)` of each, in order, by a pool of processes (default: one per core; few items need none)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = min(processes or cores, max(1, len(items) // 32))
+    processes = min(processes or cores(), max(1, len(items) // 32))
     if processes == 1:
         yield from map(work, items)
         return
-    # fork starts at once, and its children only draw; where there is none the interpreter starts anew in each.
-    context = get_context("fork" if "fork" in get_all_start_methods() else "spawn")
-    with context.Pool(processes) as pool:
+    # fork starts at once, and its children only draw; elsewhere (macOS has one that is unsafe) each starts anew.
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    # Ctrl-C is the parent's to answer: without this every child prints a traceback of its own.
+    with context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap(work, items, chunksize=8)
 
 
@@ -146,11 +154,3 @@ def _lines(path: Path) -> int:
         return path.read_bytes().count(b"\n")
     except OSError:
         return 0
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, however many processes write it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from t2vgan.datasets.savanna.scene import TRANSITIONS, VALUES, Attributes
 
+TRIES = 100_000  # before a split is taken for impossible
 COUNTS = {"train": 6000, "val": 512, "test": 1000, "heldout": 1000, "probe": 8000}
 SPLITS = tuple(COUNTS)
 
@@ -77,11 +78,12 @@ def sample_attributes(
     if split == "heldout" and not pairs:
         raise ValueError("savanna: no held-out combination is left by `restrict`, so the split heldout is empty")
     turns = rng.uniform() < transition_share  # once, so that it is not more often rejected
-    while True:
+    for _ in range(TRIES):
         drawn = {name: options[int(rng.integers(len(options)))] for name, options in values.items()}
         drawn |= _transition(drawn, rng, values, turns) if transition_share > 0 else {}
         if split == "probe" or is_held_out(drawn, pairs) == (split == "heldout"):
             return drawn
+    raise ValueError(f"savanna: no clip of split '{split}' was found in {TRIES} tries; `restrict` leaves too little")
 
 
 def _transition(

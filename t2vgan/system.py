@@ -1,0 +1,46 @@
+"""What several parts ask of the machine: how many cores there are, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def cores() -> int:
+    """Cores that this process may use, which in a container are fewer than there are."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(allowed, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return allowed
+
+
+@contextmanager
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A name beside `path` to write a file to; once it is safe on the disk it takes the place of `path` in one step.
+
+    When the body raises, or the machine goes down, what was at `path` before is still there. Not `durable`: does not
+    wait for the disk, for the many small files that can be made again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        if durable:
+            _sync(part)
+        os.replace(part, path)
+        if durable and os.name == "posix":
+            _sync(path.parent)  # the new name itself
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
