@@ -133,7 +133,7 @@ def test_savanna_fills_the_cache_itself(tmp_path: Path) -> None:
     for index in range(5):
         assert same(cached_data[index], data[index])
         assert same(*(d.draw(index, np.random.default_rng(3)) for d in (cached_data, data)))
-    assert cached_data.full_caption(2) == data.full_caption(2)
+    assert cached_data.captions() == data.captions()
 
 
 def test_a_stopped_making_goes_on_where_it_was_and_never_passes_for_whole(

@@ -109,29 +109,6 @@ def caption(attributes: Attributes, rng: np.random.Generator, name: set[str] | N
     return compose(attributes, named, rng), named
 
 
-def wrong_caption(
-    attributes: Attributes,
-    named: Sequence[str],
-    rng: np.random.Generator,
-    *,
-    values: Mapping[str, Sequence[str]] = VALUES,
-    allowed: Callable[[Attributes], bool] = lambda attributes: True,
-) -> tuple[str, Named]:
-    """A sentence that is wrong about a clip, naming the same attributes as its true one.
-
-    Half of the time all attributes are drawn anew (at least one named one differs), else exactly one named one is
-    changed. Only combinations that are `allowed` are told.
-    """
-    other = attributes
-    if rng.uniform() < 0.5:
-        for _ in range(200):
-            other = {**attributes, **{k: str(rng.choice(values[k])) for k in VALUES if k in attributes}}
-            if contradicts(other, named, attributes) and allowed(other):
-                return compose(other, tuple(named), rng), tuple(named)
-    other = change_one(attributes, named, rng, values=values, allowed=allowed)
-    return compose(other, tuple(named), rng), tuple(named)
-
-
 def change_one(
     attributes: Attributes,
     named: Sequence[str],

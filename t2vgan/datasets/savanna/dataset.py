@@ -106,10 +106,6 @@ class Savanna:
         which = int(rng.integers(len(entry.captions)))
         return self._sample(entry, which, self._wrong(entry, which, rng, others=self._count))
 
-    def full_caption(self, index: int) -> str:
-        """The caption that names every attribute (the only caption, where a clip has one)."""
-        return self.entry(index).captions[-1]
-
     def captions(self) -> list[str]:
         """All captions that samples can hold, right and wrong, distinct and sorted."""
         told: set[str] = set()

@@ -15,10 +15,10 @@ from t2vgan.datasets.savanna.captions import (
     change_one,
     contradicts,
     full_named,
-    wrong_caption,
 )
+from t2vgan.datasets.savanna.recipe import Recipe
 from t2vgan.datasets.savanna.scene import VALUES
-from t2vgan.datasets.savanna.splits import sample_attributes
+from t2vgan.datasets.savanna.splits import is_held_out, sample_attributes
 
 LION = {"subject": "lion", "appearance": "plain", "action": "stalks", "direction": "left", "place": "savanna",
         "time": "sunset", "camera": "static"}  # fmt: skip
@@ -88,18 +88,18 @@ def test_articles_fit():
                     assert (article == "an") == (word[0] in "aeiou"), words
 
 
-def test_wrong_captions_contradict_the_clip_in_one_named_attribute_or_in_many():
-    rng = np.random.default_rng(4)
-    single = 0
-    for _ in range(300):
-        attributes = sample_attributes("probe", rng)
-        _, named = caption(attributes, rng)
-        text, told = wrong_caption(attributes, named, rng)
-        read = reading(text)
-        different = [name for name in told if read[name] != attributes[name]]
-        assert different, text
-        single += len(different) == 1
-    assert 100 < single < 280
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_captions_are_true_and_wrong_ones_differ_in_one_attribute_that_they_name(split: str):
+    recipe = Recipe(split=split, size=32, fps=8.0, duration_s=2.0)
+    for index in range(100):
+        entry = recipe.entry(index)
+        for told, named, wrong in zip(entry.captions, entry.named, entry.wrong, strict=True):
+            assert all(reading(told)[name] == entry.attributes[name] for name in named), told
+            read = reading(wrong)
+            different = [name for name in named if read[name] != entry.attributes[name]]
+            assert len(different) == 1, (told, wrong)
+            if split == "train":
+                assert not is_held_out({**entry.attributes, different[0]: read[different[0]]}, recipe.pairs), wrong
 
 
 def test_change_one_changes_one_and_keeps_to_what_is_allowed():
