@@ -292,7 +292,7 @@ def check_in_time(experiment: Experiment, resume: Path | None) -> None:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
-def check_checkpoint_fits(checkpoint: Path, game: L.LightningModule) -> None:
+def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module) -> None:
     """ConfigError when the checkpoint is of another model: before anything in its run folder is changed."""
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["state_dict"]
     mine = game.state_dict()

@@ -155,7 +155,7 @@ def test_convolutions_lie_in_the_layout_that_is_quick(words: TextPipeline):
 @pytest.fixture
 def saved(words: TextPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder whose averages differ from what the seed gives."""
-    monkeypatch.setattr(assemble, "text_pipeline", lambda *args: words)
+    monkeypatch.setattr(assemble, "text_pipeline", lambda *args, **options: words)
     game = assemble.model(smoke(), words)
     for p in (*game.ema_generator.parameters(), *game.ema_text_encoder.parameters()):
         p.data += 0.01

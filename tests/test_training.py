@@ -241,10 +241,10 @@ def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, mon
 def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path):
     game = torch.nn.Linear(2, 3)
     torch.save({"state_dict": game.state_dict()}, tmp_path / "last.ckpt")
-    training.check_checkpoint_fits(tmp_path / "last.ckpt", game)  # type: ignore[arg-type]
+    training.check_checkpoint_fits(tmp_path / "last.ckpt", game)
     for other in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
         with pytest.raises(ConfigError, match="not that of this experiment"):
-            training.check_checkpoint_fits(tmp_path / "last.ckpt", other)  # type: ignore[arg-type]
+            training.check_checkpoint_fits(tmp_path / "last.ckpt", other)
 
 
 def test_hardware_that_is_not_there():
