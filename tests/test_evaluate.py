@@ -37,7 +37,7 @@ def test_tables_and_file(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     call(monkeypatch, "--checkpoint", run, "--num_clips", 18)
     told = capsys.readouterr().out
     assert "smoke, 18 clips of test" in told and "fd_probe" in told and "subject" in told
-    path = run / "evaluation" / "test" / "metrics.json"
+    path = run / "evaluation" / "test_18" / "metrics.json"
     report = json.loads(path.read_text())
     assert (report["clips"], report["distance_clips"], report["judge"]["name"]) == (18, 9, "probe")
     assert report["judge"]["fingerprint"] and report["checkpoint"].endswith("00000/checkpoints/generator.safetensors")

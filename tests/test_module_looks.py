@@ -26,7 +26,7 @@ def smoke(*overrides: str, **changed: Any) -> Experiment:
 
 def one_critic(**options: Any) -> Experiment:
     """A single critic that looks at two of the eight frames."""
-    losses = {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0}
+    losses = options.pop("losses", {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0})
     return smoke(discriminators={"frames": {**FRAMES, **options}}, losses=losses, augment={})
 
 
@@ -177,8 +177,16 @@ def test_gradients_go_to_the_side_that_steps(game: T2VGAN, make_clips: MakeClips
     some, own = next(game.generator.parameters()), next(game.discriminators["frames"].parameters())
     assert torch.autograd.grad(d.fake_logits.sum(), [some, own], allow_unused=True, retain_graph=True)[0] is None
     assert torch.autograd.grad(g.fake_logits.sum(), [some], retain_graph=True)[0].abs().sum() > 0
-    assert d.real_logits.requires_grad and not g.real_logits.requires_grad
-    assert torch.equal(d.real_logits, g.real_logits) and torch.equal(d.fake_logits, g.fake_logits)
+    assert d.real_logits.requires_grad and torch.equal(d.fake_logits, g.fake_logits)
+    assert len(g.real_logits) == 0, "hinge asks for the fakes only"
+
+
+def test_the_generators_step_sees_the_real_side_where_a_loss_asks_for_it(words: TextPipeline, make_clips: MakeClips):
+    losses = {"d/frames/relativistic": 1.0, "g/frames/relativistic": 1.0}
+    game, clips = assemble.model(one_critic(losses=losses), words), make_clips(range(2))
+    look, told = look_of(game, clips)["frames"], told_of(game, clips.captions)
+    d, g = (game.play(side, "frames", look, told) for side in "dg")
+    assert not g.real_logits.requires_grad and torch.equal(d.real_logits, g.real_logits)
 
 
 # ---- use
