@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from t2vgan.losses.play import Play
+from t2vgan.shapes import TextFeatures
 
 
 @pytest.fixture
@@ -25,3 +26,16 @@ def make_play() -> Callable[..., Play]:
         return Play(**{**nothing, **others}, real_logits=real_logits, fake_logits=fake_logits)
 
     return make
+
+
+class Reader:
+    """The score of a word is its product with the first level of the features."""
+
+    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
+        return torch.einsum("bld,bd->bl", text.words, features[0])
+
+
+@pytest.fixture
+def reader() -> Reader:
+    """A critic of words."""
+    return Reader()

@@ -16,20 +16,13 @@ from t2vgan.shapes import TextFeatures
 CONTENT = torch.tensor([[True, False, True], [False, True, False]])
 
 
-class Reader:
-    """The score of a word is its product with the first level of the features."""
-
-    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
-        return torch.einsum("bld,bd->bl", text.words, features[0])
-
-
 @pytest.fixture
-def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures]) -> Play:
+def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures], reader: object) -> Play:
     generator = torch.Generator().manual_seed(0)
     shown, other = (torch.randn(2, 4, generator=generator).requires_grad_() for _ in range(2))
     odds = torch.tensor([0.7, -0.3], requires_grad=True)
     return make_play(
-        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), fake_features=(shown,), content=CONTENT,
+        torch.zeros(2, 1), torch.zeros(2, 1), critic=reader, fake_features=(shown,), content=CONTENT,
         text=make_text([3, 3], dim=4), sides=Sides(odds, odds > 0, (other,)),
     )  # fmt: skip
 
@@ -58,13 +51,13 @@ def test_its_gradient_is_that_of_the_expected_loss(play: Play):
     assert torch.allclose(play.sides.odds.grad, odds.grad) and odds.grad.abs().min() > 0
 
 
-def test_a_side_that_is_worse_for_all_alike_moves_nothing(make_play, make_text):
+def test_a_side_that_is_worse_for_all_alike_moves_nothing(make_play, make_text, reader):
     shown, other = torch.ones(2, 4), -torch.ones(2, 4)
     text = make_text([3, 3], dim=4)
     text.words[1] = text.words[0]
     odds = torch.tensor([0.0, 0.0], requires_grad=True)
     play = make_play(
-        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), fake_features=(shown,),
+        torch.zeros(2, 1), torch.zeros(2, 1), critic=reader, fake_features=(shown,),
         content=CONTENT[:1].expand(2, -1), text=text, sides=Sides(odds, odds > 0, (other,)),
     )  # fmt: skip
     Mirror().generator(play).backward()

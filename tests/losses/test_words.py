@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn.functional import softplus
 
 from t2vgan.losses.play import Contrast, Play
@@ -14,15 +13,8 @@ from t2vgan.losses.words import Words
 from t2vgan.shapes import TextFeatures
 
 
-class Reader:
-    """The score of a word is its product with the first level of the features."""
-
-    def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
-        return torch.einsum("bld,bd->bl", text.words, features[0])
-
-
 @pytest.fixture
-def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures]) -> Play:
+def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures], reader: object) -> Play:
     generator = torch.Generator().manual_seed(0)
     real, fake = (torch.randn(2, 4, generator=generator).requires_grad_() for _ in range(2))
     only_right = torch.tensor([[False, True, False], [False, False, True], [True, False, False]])
@@ -36,7 +28,7 @@ def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures])
     )
     content = torch.tensor([[True, False, True], [False, True, False]])
     return make_play(
-        torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(), real_features=(real,), fake_features=(fake,),
+        torch.zeros(2, 1), torch.zeros(2, 1), critic=reader, real_features=(real,), fake_features=(fake,),
         text=make_text([3, 3], dim=4, seed=2), content=content, contrast=contrast,
     )  # fmt: skip
 
