@@ -18,7 +18,6 @@ class Build:
 
     hips: float  # height of the joints above the ground, standing
     length: float  # from hip to shoulder
-    lying: float  # height of the joints, lying down
     legs: tuple[float, float, float]  # widths at joint, knee and foot
     outline: tuple[tuple[Number, Number], ...]  # of the trunk: x as a share of the length, y from the joints
     knees: tuple[int, int] = (-1, 1)  # which way hind and fore knees bend: +1 forwards
@@ -29,8 +28,7 @@ class Trunk:
 
     def __init__(self, build: Build, pose: Pose) -> None:
         self.build, self.pose = build, pose
-        self.lies = pose.action == "rests"
-        self.height = build.lying + 0 * pose.height if self.lies else build.hips * pose.height
+        self.height = build.hips * pose.height
 
     def at(self, x: Number, y: Number) -> np.ndarray:
         """The place `(t, 2)` of a point of the trunk: x as a share of its length, y from the joints."""
@@ -49,21 +47,16 @@ class Trunk:
         fore, far = leg % 2, leg > 1
         joint = self.at(0.5 if fore else -0.5, 0.0) + (point(0.018, 0.004) if far else 0.0)
         length = self.build.hips
-        if self.lies:
-            base = joint[:, 0]
-            knee = point(base + (0.3 if fore else 0.22) * length, self.build.legs[1] / 2 + (0.0 if fore else 0.025))
-            toe = point(base + (0.58 if fore else 0.48) * length, self.build.legs[2] / 2)
-        else:
-            forwards, up = foot(self.pose, leg, length)
-            toe = point(joint[:, 0] + forwards, up + self.build.legs[2] / 3)
-            knee = bend(joint, toe, 0.5 * length, 0.55 * length, self.build.knees[fore])
+        forwards, up = foot(self.pose, leg, length)
+        toe = point(joint[:, 0] + forwards, up + self.build.legs[2] / 3)
+        knee = bend(joint, toe, 0.5 * length, 0.55 * length, self.build.knees[fore])
         return stroke(path(joint, knee, toe), self.build.legs)
 
 
 def tail_of(trunk: Trunk, root: tuple[float, float], lengths: float, droop: float, widths: tuple[float, ...]) -> Points:
     """A tail that hangs by the angle `droop` (radians below straight back) and swings."""
     start = trunk.at(*root)
-    angle = np.pi + droop + 0.3 * trunk.pose.swing - 0.5 * (trunk.pose.action == "runs") + trunk.pose.pitch
+    angle = np.pi + droop + 0.3 * trunk.pose.swing + trunk.pose.pitch
     middle = start + polar(angle, lengths * 0.55)
     return stroke(path(start, middle, middle + polar(angle - 0.5 * trunk.pose.swing - 0.4, lengths * 0.5)), widths)
 

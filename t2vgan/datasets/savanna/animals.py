@@ -19,7 +19,6 @@ from t2vgan.datasets.savanna.motion import Pose
 LION = Build(
     hips=0.165,
     length=0.22,
-    lying=0.06,
     legs=(0.062, 0.036, 0.034),
     outline=(
         (-0.72, 0.02),
@@ -67,7 +66,6 @@ def lion(pose: Pose) -> Drawing:
 ELEPHANT = Build(
     hips=0.2,
     length=0.21,
-    lying=0.1,
     legs=(0.085, 0.068, 0.066),
     outline=(
         (-0.78, 0.02),
@@ -89,7 +87,7 @@ def elephant(pose: Pose) -> Drawing:
     head = neck_end(trunk, (0.62, 0.06), 0.45, 0.09, 0.5)
     tail = tail_of(trunk, (-0.72, 0.06), 0.13, 1.0, (0.016, 0.012, 0.018))
     sway = 0.35 * pose.swing
-    raised = {"runs": 0.9, "leaps": 1.0, "stalks": -0.1}.get(pose.action, 0.0)
+    raised = pose.trunk
     brow = head + point(0.04, -0.015)
     middle = brow + polar(-1.05 + raised + 0.3 * sway, 0.085)
     lower = middle + polar(-1.5 + 1.4 * raised + 0.7 * sway, 0.07)
@@ -117,7 +115,6 @@ def elephant(pose: Pose) -> Drawing:
 OSTRICH = Build(
     hips=0.225,
     length=0.08,
-    lying=0.06,
     legs=(0.05, 0.028, 0.022),
     outline=(
         (-1.5, 0.04),
@@ -133,7 +130,7 @@ OSTRICH = Build(
 
 
 def ostrich(pose: Pose) -> Drawing:
-    # Two legs in turn: what is "hind" for a quadruped is its near leg, "far fore" its far leg, both below the middle.
+    # Two legs in turn: what is "hind" for a quadruped is its near leg, "far hind" its far leg, both below the middle.
     trunk = Trunk(OSTRICH, pose)
     legs = Trunk(replace(OSTRICH, length=0.0), pose)
     root = trunk.at(1.0, 0.05)
@@ -151,7 +148,7 @@ def ostrich(pose: Pose) -> Drawing:
     beak = np.stack([head + point(x, y) for x, y in ((0.015, 0.018), (0.085, -0.008), (0.015, -0.016))], 1)
     return [
         *plumes,
-        ("far", legs.leg(3 if pose.action in ("walks", "stalks") else 2)),
+        ("far", legs.leg(2)),
         ("light", legs.leg(0)),
         ("dark", trunk.body()),
         ("coat", smooth(trunk.outline(wing))),
@@ -163,9 +160,9 @@ def ostrich(pose: Pose) -> Drawing:
     ]
 
 
-def hare(swing: np.ndarray, hop: np.ndarray) -> Drawing:
-    """The prey: a small hare that sits up, its ears twitching."""
-    feet = point(0.0, hop)
+def hare(swing: np.ndarray) -> Drawing:
+    """A small hare, its ears twitching: the prey of who stalks."""
+    feet = point(0.0, 0.0 * swing)
     ears = [
         (
             "prey",

@@ -12,7 +12,7 @@ from t2vgan.datasets.savanna.anatomy import Drawing
 from t2vgan.datasets.savanna.animals import ANIMALS, hare
 from t2vgan.datasets.savanna.geometry import ellipse, point
 from t2vgan.datasets.savanna.landscape import Shape, background
-from t2vgan.datasets.savanna.motion import DISTANCE, Pose, pose
+from t2vgan.datasets.savanna.motion import pose
 from t2vgan.datasets.savanna.palette import GROUNDS, column, inks, lit, mix
 from t2vgan.datasets.savanna.scene import Scene, Story
 
@@ -93,16 +93,14 @@ def _raster(
 
 
 def _actor(scene: Scene, times: np.ndarray) -> list[Shape]:
-    """The animal with its shadow, its dust and its prey."""
-    actor, time = scene.actor, scene.landscape.time
-    body = pose(actor.action, times, scene.duration_s, actor.phase, actor.tempo)
-    x = actor.x + actor.facing * (body.advance - 0.5 * DISTANCE[actor.action])
-    palette = inks(actor.coat, time)
-    place = point(x, actor.y - min(1.0, actor.scale) * body.hop)
-    shapes = [_shadow(scene, x, body), *(_dust(scene, times) if actor.action == "runs" else [])]
-    if actor.action == "stalks":
-        shapes += _prey(scene, times, palette)
-    return shapes + _put(ANIMALS[actor.subject](body), palette, place, actor.facing, actor.scale)
+    """The animal with its shadow, and the hare ahead of it."""
+    actor = scene.actor
+    body = pose(actor.action, times, scene.duration_s, actor.stance)
+    x = actor.x + actor.facing * body.advance
+    palette = inks(actor.coat, scene.landscape.time)
+    feet = point(x, actor.y - body.hop)
+    animal = _put(ANIMALS[actor.subject](body), palette, feet, actor.facing, actor.scale)
+    return [_shadow(scene, feet), *_hare(scene, x, times, palette), *animal]
 
 
 def _put(drawing: Drawing, palette: dict, place: np.ndarray, facing: int, scale: float) -> list[Shape]:
@@ -110,42 +108,15 @@ def _put(drawing: Drawing, palette: dict, place: np.ndarray, facing: int, scale:
     return [Shape(points * factors + place[:, None], palette[ink]) for ink, points in drawing]
 
 
-def _shadow(scene: Scene, x: np.ndarray, body: Pose) -> Shape:
+def _shadow(scene: Scene, feet: np.ndarray) -> Shape:
+    """Lies under the feet wherever they are: a shadow left behind on the ground would give a leap away."""
     actor, world = scene.actor, scene.landscape
     dark = mix(lit(GROUNDS[world.place].near, world.time), (12, 8, 30), 0.55)
-    width = _SHADOW[actor.subject] * actor.scale * (1.25 if actor.action == "rests" else 1.0)
-    shrink = (1 - 1.6 * body.hop)[:, None, None]
-    centre = np.array([[0.0, 0.0]])
-    points = ellipse(centre, width, 0.022 * actor.scale, n=16) * shrink + point(x, actor.y)[:, None]
-    return Shape(points, dark, alpha=0.5)
+    points = ellipse(np.array([[0.0, 0.0]]), _SHADOW[actor.subject] * actor.scale, 0.022 * actor.scale, n=16)
+    return Shape(points + feet[:, None], dark, alpha=0.5)
 
 
-def _dust(scene: Scene, times: np.ndarray) -> list[Shape]:
-    """Puffs that stay where the feet left the ground, grow and vanish within half a second."""
-    actor, world = scene.actor, scene.landscape
-    colour = mix(lit(GROUNDS[world.place].pale, world.time), (255, 255, 255), 0.25)
-    speed = DISTANCE["runs"] / scene.duration_s
-    period, life = 0.24, 0.72
-    puffs = []
-    first = int(np.floor((times.min() - life) / period))
-    for k in range(first, int(np.ceil(times.max() / period)) + 1):
-        age = (times - k * period) / life
-        alive = np.clip(np.minimum(age * 5, (1 - age) * 1.6), 0, 1) * (age > 0) * (age < 1)
-        way = speed * (k * period - 0.5 * scene.duration_s) - 0.17 * actor.scale
-        radius = 0.058 * actor.scale * alive * (0.75 + 0.25 * np.sin(2.4 * k) ** 2)
-        centre = point(actor.x + actor.facing * way, actor.y - 0.02 - 0.045 * actor.scale * np.clip(age, 0, 1))
-        unit = ellipse(np.zeros((1, 2)), 1.0, 0.85, n=10)
-        puffs.append(Shape(unit * radius[:, None, None] + centre[:, None], colour, alpha=0.8))
-    return puffs
-
-
-def _prey(scene: Scene, times: np.ndarray, palette: dict) -> list[Shape]:
-    """A hare ahead of the animal, that hops on from time to time at the same pace."""
-    actor = scene.actor
-    share = times / scene.duration_s
-    step = np.clip((share * 2 + actor.phase) % 1 * 4, 0, 1)
-    done = np.floor(share * 2 + actor.phase) + step - actor.phase - 1
-    way = 0.5 * DISTANCE["stalks"] * (done - 1)
-    x = actor.x + actor.facing * (0.22 + 0.22 * actor.scale + way)
-    drawing = hare(np.sin(9 * times + 6 * actor.phase), 0.03 * np.sin(np.pi * step))
-    return _put(drawing, palette, point(x, actor.y + 0.01), actor.facing, 1.05)
+def _hare(scene: Scene, x: np.ndarray, times: np.ndarray, palette: dict) -> list[Shape]:
+    actor, hare_ = scene.actor, scene.hare
+    place = point(x + actor.facing * hare_.ahead, hare_.y)
+    return _put(hare(np.sin(9 * times + 2 * np.pi * hare_.phase)), palette, place, actor.facing, 1.05)

@@ -11,7 +11,6 @@ from t2vgan.datasets.savanna.motion import Pose
 GIRAFFE = Build(
     hips=0.245,
     length=0.15,
-    lying=0.065,
     legs=(0.05, 0.028, 0.024),
     outline=(
         (-0.76, -0.01),
@@ -78,7 +77,6 @@ def _spot(x: float, y: float, rx: float, ry: float) -> tuple[tuple[float, float]
 ZEBRA = Build(
     hips=0.185,
     length=0.2,
-    lying=0.07,
     legs=(0.06, 0.03, 0.026),
     outline=(
         (-0.74, 0.0),
@@ -142,7 +140,6 @@ def zebra(pose: Pose) -> Drawing:
 GAZELLE = Build(
     hips=0.195,
     length=0.165,
-    lying=0.055,
     legs=(0.044, 0.02, 0.018),
     outline=(
         (-0.76, 0.02),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from t2vgan.datasets.savanna.motion import DISTANCE, Stance
 from t2vgan.datasets.savanna.palette import COATS, LIGHTS, RGB
 
 Attributes = dict[str, str]
@@ -24,9 +25,9 @@ VALUES: dict[str, tuple[str, ...]] = {
     "camera": ("static", "pans left", "pans right", "zooms in", "zooms out"),
 }
 TRANSITIONS = ("cut", "fade")
-PAN = 0.32  # frame widths that the ground under the animal moves in a pan
-ZOOM = 1.5  # from one end of a zoom to the other
-SCALE = {"young": 0.67, "plain": 1.0, "huge": 1.4}
+PAN = 0.26  # frame widths that the ground under the animal moves in a pan
+ZOOM = 1.4  # from one end of a zoom to the other
+SCALE = {"young": 0.62, "plain": 1.0, "huge": 1.55}
 _TALL = {"giraffe": 0.95, "elephant": 0.92, "ostrich": 1.02, "lion": 1.08, "zebra": 1.08, "gazelle": 1.12}
 
 
@@ -61,9 +62,17 @@ class Actor:
     scale: float
     coat: tuple[RGB, RGB, RGB]
     x: float  # where it is at half time
-    y: float  # the ground under its feet
-    phase: float  # where in its cycle the gait begins
-    tempo: float  # factor on the cadence
+    y: float  # the lowest line on which its feet can be
+    stance: Stance
+
+
+@dataclass
+class Hare:
+    """Runs ahead of the actor at the actor's pace, in every clip: only who stalks makes it a prey."""
+
+    ahead: float  # of the actor, in frame widths
+    y: float
+    phase: float
 
 
 @dataclass
@@ -74,17 +83,22 @@ class Camera:
     def path(self, times: np.ndarray, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
         """Where the camera is, in frame widths, and its zoom factor, `(t,)` each."""
         share = times / duration_s - 0.5
-        pan = {"pans left": -PAN, "pans right": PAN}.get(self.move, 0.0)
         zoom = {"zooms in": 1.0, "zooms out": -1.0}.get(self.move, 0.0)
-        return pan * share, self.zoom * ZOOM ** (zoom * share)
+        return self.pan * share, self.zoom * ZOOM ** (zoom * share)
+
+    @property
+    def pan(self) -> float:
+        """Frame widths that the camera moves to the right in a clip."""
+        return {"pans left": -PAN, "pans right": PAN}.get(self.move, 0.0)
 
 
 @dataclass
 class Scene:
-    """One take: a landscape, an actor and a camera. A second actor or a sound would be further fields."""
+    """One take: a landscape, an actor with its hare, and a camera. A sound would be a further field."""
 
     landscape: Landscape
     actor: Actor
+    hare: Hare
     camera: Camera
     duration_s: float
 
@@ -101,23 +115,26 @@ class Story:
 
 def sample_story(attributes: Attributes, rng: np.random.Generator, *, duration_s: float) -> Story:
     """The story of a clip with these attributes; all that they leave open is drawn from `rng`."""
-    actor, camera = _actor(attributes, rng), _camera(attributes, rng)
-    takes = [Scene(_landscape(attributes["place"], attributes["time"], rng), actor, camera, duration_s)]
+    camera = _camera(attributes, rng)
+    actor = _actor(attributes, camera, rng)
+    hare = Hare(0.16 + 0.24 * actor.scale, rng.uniform(0.76, 0.9), rng.uniform())
+    takes = [Scene(_landscape(attributes["place"], attributes["time"], rng), actor, hare, camera, duration_s)]
     transition = attributes.get("transition", "none")
     if transition == "none":
         return Story(attributes, takes)
     then = _landscape(attributes["then_place"], attributes["then_time"], rng)
-    takes.append(Scene(then, actor, camera, duration_s))
+    takes.append(Scene(then, actor, hare, camera, duration_s))
     return Story(attributes, takes, transition, duration_s * rng.uniform(0.42, 0.58))
 
 
-def _actor(attributes: Attributes, rng: np.random.Generator) -> Actor:
+def _actor(attributes: Attributes, camera: Camera, rng: np.random.Generator) -> Actor:
     facing = 1 if attributes["direction"] == "right" else -1
     action, subject = attributes["action"], attributes["subject"]
-    x = 0.5 + rng.uniform(-0.07, 0.07)
     scale = SCALE[attributes["appearance"]] * _TALL[subject] * rng.uniform(0.96, 1.04)
-    if action == "stalks":
-        x -= facing * (0.03 + 0.1 * scale)
+    # Who crosses less of the frame begins farther from its middle, so that places say little of the speed.
+    crosses = abs(facing * DISTANCE[action] - camera.pan)
+    behind = min(0.08 + 0.1 * scale, 0.38 - crosses / 2)  # the middle, to leave room for the hare
+    x = 0.5 - facing * behind + rng.uniform(-1, 1) * max(0.01, 0.19 - crosses / 2)
     coat = COATS[rng.integers(len(COATS))]
     tint = rng.uniform(0.93, 1.07, 3) * rng.uniform(0.94, 1.06)
     tinted = tuple(tuple(min(255.0, float(c * k)) for c, k in zip(ink, tint, strict=True)) for ink in coat)
@@ -128,14 +145,15 @@ def _actor(attributes: Attributes, rng: np.random.Generator) -> Actor:
         scale=scale,
         coat=tinted,  # type: ignore[arg-type]
         x=x,
-        y=rng.uniform(0.83, 0.87),
-        phase=rng.uniform(),
-        tempo=rng.uniform(0.93, 1.07),
+        y=rng.uniform(0.84, 0.88),
+        stance=Stance(rng.uniform(), rng.uniform(), rng.uniform(), rng.uniform(), rng.uniform(0.93, 1.07)),
     )
 
 
 def _camera(attributes: Attributes, rng: np.random.Generator) -> Camera:
-    return Camera(move=attributes["camera"], zoom=rng.uniform(0.96, 1.04))
+    move = attributes["camera"]
+    # Who does not zoom stands anywhere between the ends of a zoom, so that sizes do not tell.
+    return Camera(move, rng.uniform(0.98, 1.02) * (1.0 if move.startswith("zooms") else ZOOM ** rng.uniform(-0.5, 0.5)))
 
 
 def _landscape(place: str, time: str, rng: np.random.Generator) -> Landscape:

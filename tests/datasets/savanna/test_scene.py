@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from t2vgan.datasets.savanna.motion import DISTANCE
 from t2vgan.datasets.savanna.scene import PAN, SCALE, VALUES, ZOOM, Camera, sample_story
 
 LION = {"subject": "lion", "appearance": "plain", "action": "walks", "direction": "right", "place": "savanna",
@@ -32,10 +33,42 @@ def test_sizes_do_not_overlap_whatever_is_drawn():
         ranges = []
         for appearance in SCALE:
             takes = [story(seed, subject=subject, appearance=appearance).takes[0] for seed in range(60)]
-            seen = [take.actor.scale * take.camera.zoom for take in takes]
-            ranges.append((min(seen), max(seen)))
-        assert ranges[0][1] * 1.1 < ranges[1][0], subject
-        assert ranges[1][1] * 1.1 < ranges[2][0], subject
+            sizes = [take.actor.scale for take in takes]
+            ranges.append((min(sizes), max(sizes)))
+        assert ranges[0][1] * ZOOM < ranges[1][0] * 1.05, subject
+        assert ranges[1][1] * ZOOM < ranges[2][0] * 1.05, subject
+
+
+def seen_at(instant, seeds=1500, **changes):
+    """Zoom, place and pace of the ground under the animal at one instant of many clips."""
+    rows = []
+    for seed in range(seeds):
+        take = story(seed, direction=("left", "right")[seed % 2], **changes).takes[0]
+        way, zoom = take.camera.path(np.array([instant]), 2.0)
+        actor = take.actor
+        x = actor.x + actor.facing * DISTANCE[actor.action] * (instant / 2 - 0.5) - way[0]
+        rows.append((zoom[0], 0.5 - actor.facing * (x - 0.5)))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"camera": c} for c in VALUES["camera"]] + [{"action": a} for a in VALUES["action"]]
+)
+def test_zoom_and_place_at_an_unknown_instant_are_nearly_alike_for_all(changes):
+    instants = (0.1, 0.6, 1.1, 1.6, 1.9)
+    plain = np.concatenate([seen_at(i, seeds=300) for i in instants])
+    other = np.concatenate([seen_at(i, seeds=300, **changes) for i in instants])
+    for share in (10, 50, 90):
+        zoom, place = np.abs(np.percentile(plain, share, axis=0) - np.percentile(other, share, axis=0))
+        assert zoom < 0.04
+        assert place < 0.08
+
+
+@pytest.mark.parametrize("action", VALUES["action"])
+def test_every_clip_has_a_hare_ahead_of_the_animal(action):
+    for seed in range(40):
+        take = story(seed, action=action, appearance=VALUES["appearance"][seed % 3]).takes[0]
+        assert 0.3 < take.hare.ahead < 0.62
 
 
 def test_a_transition_changes_place_and_time_but_not_the_animal():
