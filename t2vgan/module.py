@@ -113,6 +113,9 @@ class T2VGAN(L.LightningModule):
             fake = pick(self.generator(z, text, clips.times), chosen)
         real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
         real, fake = self.augment(real, draws), self.augment(fake, draws)
+        other = getattr(getattr(self.generator, "mirror", None), "other_side", None)
+        if other is not None:
+            other = self.augment(other if self.generator.continuous else pick(other, chosen), draws)
         self.signs.update(motion_signs(real, fake))
 
         looks = {}
@@ -128,7 +131,7 @@ class T2VGAN(L.LightningModule):
                 looks[name].odds = odds = self.generator.mirror.odds  # type: ignore[union-attr, assignment]
                 self.signs["g/mirrored"] = (odds > 0).float().mean()  # type: ignore[operator]
                 with torch.no_grad():
-                    looks[name].other_side = critic.see(shown.flip(-1))  # type: ignore[operator]
+                    looks[name].other_side = critic.see(pick(other, where))  # type: ignore[operator]
         return looks
 
     def step(

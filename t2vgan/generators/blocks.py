@@ -112,6 +112,7 @@ class Mirror(nn.Module):
             nn.init.zeros_(linear.weight)
         nn.init.zeros_(self.of_content.bias)
         self.odds: Tensor | None = None
+        self.other_side: Tensor | None = None  # what the last call did not show, no gradient
 
     def forward(self, content: Tensor, text: TextFeatures, video: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         said = (self.of_word(text.words).squeeze(-1) * text.mask).sum(1)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded
+from t2vgan.generators.camera import Camera
 from t2vgan.generators.motion import Motion
 from t2vgan.shapes import TextFeatures
 
@@ -30,10 +31,11 @@ class MovingCoordinates(nn.Module):
         cycles = 0.5 * (highest / 0.5) ** torch.rand(groups, features, generator=generator)  # per unit of height
         self.register_buffer("waves", 2 * math.pi * torch.stack([angles.cos(), angles.sin()], -1) * cycles[..., None])
         self.waves: Tensor
-        grid = (torch.arange(size) + 0.5) / size - 0.5
+        canvas = round(size * Camera.margin)
+        grid = (torch.arange(canvas) + 0.5 - canvas / 2) / size
         self.register_buffer("grid", torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1).reshape(-1, 2))
         self.grid: Tensor
-        self.size, self.channels = size, groups * (2 * features + 1)
+        self.size, self.channels = canvas, groups * (2 * features + 1)
 
     def forward(self, places: Tensor) -> Tensor:
         # In bfloat16 a phase of 60 rad comes in steps of a quarter: things would move in jumps.
@@ -76,27 +78,47 @@ class Continuous(nn.Module):
         )
         self.motion = Motion(dim=dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.constant = nn.Parameter(torch.randn(1, width, 4, 4))
-        sizes = [4 * 2**i for i in range((size // 4).bit_length())]
+        self.camera = Camera(dim=dim)
+        first = round(4 * Camera.margin)
+        self.constant = nn.Parameter(torch.randn(1, width, first, first))
+        sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
         widths = [max(min(width, width * 8 // s), 16) for s in sizes]
         self.blocks = nn.ModuleList(
             SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )
         levels = list(zip(sizes, widths, strict=True))
         self.attention = nn.ModuleDict(
-            {str(s): WordAttention(channels=c, text_dim=text_dim) for s, c in levels if s == attend_at}
+            {str(s * first // 4): WordAttention(channels=c, text_dim=text_dim) for s, c in levels if s == attend_at}
         )
         self.coordinates, self.enter = nn.ModuleDict(), nn.ModuleDict()
         for s, c in levels:
             if s in (8, 16) and s < size:  # what enters after the last block would never be seen
-                self.coordinates[str(s)] = MovingCoordinates(groups=groups, features=6, size=s, highest=s / 4)
-                self.enter[str(s)] = nn.Conv2d(self.coordinates[str(s)].channels, c, 1)  # type: ignore[arg-type]
+                level = str(s * first // 4)
+                self.coordinates[level] = MovingCoordinates(groups=groups, features=6, size=s, highest=s / 4)
+                self.enter[level] = nn.Conv2d(self.coordinates[level].channels, c, 1)  # type: ignore[arg-type]
 
     def forward(self, z: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
-        return self.attend(z, text, times)[0]
+        content, canvas, maps = self.paint(z, text, times)
+        return self.shoot(content, text, canvas, maps, times)[0]
 
     def attend(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor]:
         """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
+        content, canvas, maps = self.paint(z, text, times)
+        video, maps, path = self.shoot(content, text, canvas, maps, times)
+        return video, self.camera.film(maps, path, round(maps.shape[-1] / Camera.margin)) if self.attention else maps
+
+    def shoot(
+        self, content: Tensor, text: TextFeatures, canvas: Tensor, maps: Tensor, times: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+        canvas, maps = self.mirror(content, text, canvas, maps)
+        path = self.camera.path(content, times)
+        if self.training:
+            with torch.no_grad():
+                self.mirror.other_side = self.camera.film(canvas.flip(-1), path, self.size).transpose(1, 2)
+        return self.camera.film(canvas, path, self.size).transpose(1, 2), maps, path
+
+    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Content code, canvases `(b, t, 3, h, w)` before the mirror, and where each word was looked at on them."""
         b, t = times.shape
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         content = self.content(torch.cat([z, text.sentence], 1))
@@ -113,5 +135,4 @@ class Continuous(nn.Module):
                 x, attention = self.attention[s](x, text.words, text.mask, t)
                 maps = attention.transpose(1, 2).reshape(b, t, -1, *x.shape[-2:])
         assert rgb is not None
-        video = bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2)
-        return self.mirror(content, text, video, maps)
+        return content, bounded(rgb, self.training).unflatten(0, (b, t)), maps

@@ -25,7 +25,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "camera": ("static", "pans left", "pans right", "zooms in", "zooms out"),
 }
 TRANSITIONS = ("cut", "fade")
-PAN = 0.26  # frame widths that the ground under the animal moves in a pan
+PAN = 0.22  # frame widths that the ground under the animal moves in a pan
 ZOOM = 1.4  # from one end of a zoom to the other
 SCALE = {"young": 0.62, "plain": 1.0, "huge": 1.55}
 _TALL = {"giraffe": 0.95, "elephant": 0.92, "ostrich": 1.02, "lion": 1.08, "zebra": 1.08, "gazelle": 1.12}
@@ -134,7 +134,7 @@ def _actor(attributes: Attributes, camera: Camera, rng: np.random.Generator) -> 
     # Who crosses less of the frame begins farther from its middle, so that places say little of the speed.
     crosses = abs(facing * DISTANCE[action] - camera.pan)
     behind = min(0.08 + 0.1 * scale, 0.38 - crosses / 2)  # the middle, to leave room for the hare
-    x = 0.5 - facing * behind + rng.uniform(-1, 1) * max(0.01, 0.19 - crosses / 2)
+    x = 0.5 - facing * behind + rng.uniform(-1, 1) * max(0.01, 0.21 - crosses / 2)
     coat = COATS[rng.integers(len(COATS))]
     tint = rng.uniform(0.93, 1.07, 3) * rng.uniform(0.94, 1.06)
     tinted = tuple(tuple(min(255.0, float(c * k)) for c, k in zip(ink, tint, strict=True)) for ink in coat)

@@ -1,0 +1,54 @@
+"""Films a canvas: the last step of a generator, by which a whole clip pans and zooms."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+KNOTS = 8
+
+
+class Camera(nn.Module):
+    """Pans over and zooms into canvases that are larger than the frame, at a steady pace read from the content code.
+
+    To move everything at once is one number here; a generator that has to move each thing by itself does not learn it.
+    What is far moves less (parallax): each height of the frame follows a pan by its own share, also read from the
+    content. The warp is differentiable in pace and picture (Jaderberg et al. 2015, section 3.3).
+    """
+
+    margin = 1.25  # canvas over frame
+    reach = 0.3  # frame widths per second; the same for the logarithm of the zoom
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.pace = nn.Linear(dim, 2)
+        self.near = nn.Linear(dim, KNOTS)
+        for linear in (self.pace, self.near):
+            nn.init.zeros_(linear.weight)
+        nn.init.zeros_(self.pace.bias)
+        with torch.no_grad():
+            self.near.bias.copy_(torch.linspace(-2.5, 2.5, KNOTS))  # shares from 0.08 at the top to 0.92 at the bottom
+
+    def path(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Content `(b, dim)`, instants `(b, t)` to pan `(b, t)` in frame widths, log zoom `(b, t)`, shares `(b, k)`."""
+        with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
+            content = content.float()
+            pace = self.reach * torch.tanh(self.pace(content) / self.reach)
+            along = times - 1.0  # s from the middle of a usual clip
+            return pace[:, :1] * along, pace[:, 1:] * along, self.near(content).sigmoid()
+
+    def film(self, canvas: Tensor, path: tuple[Tensor, Tensor, Tensor], size: int) -> Tensor:
+        """Canvases `(b, t, c, h, w)` to frames `(b, t, c, size, size)`; beyond the edges they go on as they end."""
+        b, t = canvas.shape[:2]
+        pan, zoom, shares = path
+        rows = F.interpolate(shares[:, None], size=size, mode="linear", align_corners=True)  # (b, 1, s)
+        at = (torch.arange(size, device=pan.device) + 0.5) * 2 / size - 1
+        scaled = at * torch.exp(-zoom)[..., None]  # (b, t, s)
+        x = scaled[:, :, None, :] + 2 * (pan[..., None] * rows)[..., None]
+        y = scaled[..., None].expand_as(x)
+        grid = torch.stack([x, y], -1) / self.margin
+        flat = F.grid_sample(
+            canvas.flatten(0, 1).float(), grid.flatten(0, 1), padding_mode="border", align_corners=False
+        )
+        return flat.unflatten(0, (b, t))
