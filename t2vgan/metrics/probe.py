@@ -26,7 +26,7 @@ SIZE = 64  # pixels that clips are resized to
 FRAMES = 16  # frames that are looked at
 GROUP = 4  # neighbouring frames that a 2-D convolution sees as channels
 LOOKS = [2, 7, 12]  # the single frames that are looked at
-FORMAT = "t2vgan-probe-1"
+FORMAT = "t2vgan-probe-2"
 
 Fitted = Float[Tensor, "b c 16 64 64"]  # FRAMES frames of SIZE pixels
 
@@ -53,7 +53,8 @@ class Probe(nn.Module):
 
     The first looks at a few single frames and learns shapes and colours, wherever in the frame: it pools by the
     maximum, or small animals are lost among the background. The second looks at the brightness of GROUP
-    frames and their differences as channels, then puts the groups in order by 3-D convolutions: it learns motion.
+    frames and their differences as channels, then puts the groups in order by 3-D convolutions: it learns motion. The
+    mean over the frame tells a moving camera, the maximum a small animal that steps.
     `attributes` lists the values of each attribute in the order of the logits.
     """
 
@@ -101,7 +102,8 @@ class Probe(nn.Module):
         groups = video.mean(1).unflatten(1, (-1, GROUP)).flatten(0, 1)
         changes = 2 * (groups[:, 1:] - groups[:, :-1])
         maps = self.move(torch.cat([groups, changes], dim=1).contiguous(memory_format=torch.channels_last))
-        motion = self.order(maps.unflatten(0, (b, -1)).transpose(1, 2)).float().mean(dim=(2, 3, 4))
+        everywhere, anywhere = self.order(maps.unflatten(0, (b, -1)).transpose(1, 2)).float().flatten(2).chunk(2, dim=1)
+        motion = torch.cat([everywhere.mean(2), anywhere.amax(2)], dim=1)
         return (torch.cat([appearance, motion], dim=1) - self.mean) / self.scale
 
     def classify(self, features: Float[Tensor, "b d"]) -> dict[str, Float[Tensor, "b v"]]:
