@@ -22,9 +22,9 @@ from t2vgan.discriminators import DISCRIMINATORS
 from t2vgan.generators import GENERATORS
 from t2vgan.judges import trained_probe
 from t2vgan.losses import LOSSES
+from t2vgan.metrics.bodies import FRAMES as PROBE_FRAMES
+from t2vgan.metrics.bodies import SIZE as PROBE_SIZE
 from t2vgan.metrics.effnet import EffNetFeatures
-from t2vgan.metrics.probe import FRAMES as PROBE_FRAMES
-from t2vgan.metrics.probe import SIZE as PROBE_SIZE
 from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline

@@ -1,4 +1,4 @@
-"""Training the probe: cross-entropy over the attributes that each clip has, on clips shifted, blurred and made noisy.
+"""Training judges on real clips that are shifted, blurred and made noisy; probes by cross-entropy over the attributes.
 
 No flips: left and right are attributes. No change of brightness or colour: so is the time of day.
 """
@@ -12,11 +12,12 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from t2vgan.metrics.attributes import UNJUDGED, AttributeAccuracy, encode_truth
-from t2vgan.metrics.probe import SIZE, Fitted, Probe, fit_clip, resize
+from t2vgan.metrics.bodies import SIZE, Fitted, fit_clip, resize
+from t2vgan.metrics.probe import Probe
 from t2vgan.shapes import Clips, Scalar
 
 LR = 3e-3
@@ -26,6 +27,8 @@ SHIFT = 3  # pixels
 NOISE = 0.04  # largest standard deviation
 SIZES = (64, 64, 48, 32)  # what equal shares of each batch are degraded to
 STANDARDISE_CLIPS = 1_000
+
+Progress = Callable[[float, str], None]  # share done, what is being done
 
 
 @runtime_checkable
@@ -50,28 +53,24 @@ def fit_probe(
     *,
     attributes: Mapping[str, Sequence[str]],
     epochs: int,
+    name: str = "probe",
     width: int = 32,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Probe:
     """Train a probe on `batches(epoch)` for each epoch; frozen, in evaluation mode, with standardised features.
 
     `progress(share, text)` is called after each batch. Takes a few milliseconds per clip and epoch on one CPU core.
     """
-    probe = Probe(attributes=attributes, width=width, seed=seed).to(device)
-    optimizer = torch.optim.AdamW(probe.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True)
+    probe = Probe(attributes=attributes, name=name, width=width, seed=seed).to(device)
     generator = torch.Generator().manual_seed(seed)
-    for epoch in range(epochs):
-        probe.train()
-        loader = batches(epoch)
-        for i, clips in enumerate(loader):
-            share = (epoch + i / len(loader)) / epochs
-            for group in optimizer.param_groups:
-                group["lr"] = LR * _one_cycle(share)
-            loss = _step(probe, optimizer, clips, generator)
-            if progress is not None:
-                progress(share, f"epoch {epoch + 1}/{epochs}, loss {loss:.2f}")
+
+    def loss(clips: Clips) -> Scalar:
+        wanted = encode_truth(probe.attributes, clips.attributes).to(device)
+        return _loss(probe.classify(seen_in_training(probe.pooled, clips, generator, device)), wanted)
+
+    train(probe, loss, batches, epochs=epochs, progress=progress)
     seen = []
     for clips in batches(0):
         seen.append(probe.features(clips.video.to(device)))
@@ -79,6 +78,42 @@ def fit_probe(
             break
     probe.standardise(torch.cat(seen))
     return probe.requires_grad_(False).eval()
+
+
+def train(
+    network: nn.Module,
+    loss_of: Callable[[Clips], Scalar],
+    batches: Callable[[int], Batches],
+    *,
+    epochs: int,
+    progress: Progress | None = None,
+) -> None:
+    """One cycle of AdamW (Loshchilov & Hutter 2019) over `batches(epoch)` of each epoch."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY, fused=True)
+    for epoch in range(epochs):
+        network.train()
+        loader = batches(epoch)
+        for i, clips in enumerate(loader):
+            share = (epoch + i / len(loader)) / epochs
+            for group in optimizer.param_groups:
+                group["lr"] = LR * _one_cycle(share)
+            loss = loss_of(clips)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if progress is not None:
+                progress(share, f"epoch {epoch + 1}/{epochs}, loss {loss.item():.2f}")
+
+
+def seen_in_training(
+    look: Callable[[Fitted], Tensor], clips: Clips, generator: torch.Generator, device: torch.device | str
+) -> Float[Tensor, "n d"]:
+    """What `look` makes of the degraded clips, in bf16 where that is fast; the features are float32."""
+    device = torch.device(device)
+    video = degrade(fit_clip(clips.video.to(device).float()), generator)
+    with _autocast(device):
+        features = look(video)
+    return features.float()
 
 
 def probe_accuracy(probe: Probe, batches: Iterable[Clips], *, size: int | None = None) -> AttributeAccuracy:
@@ -89,19 +124,6 @@ def probe_accuracy(probe: Probe, batches: Iterable[Clips], *, size: int | None =
         video = clips.video.to(device)
         accuracy.update(probe.predict(video if size is None else resize(video, size)), clips.attributes)
     return accuracy
-
-
-def _step(probe: Probe, optimizer: torch.optim.Optimizer, clips: Clips, generator: torch.Generator) -> float:
-    device = probe.mean.device
-    wanted = encode_truth(probe.attributes, clips.attributes).to(device)
-    video = degrade(fit_clip(clips.video.to(device).float()), generator)
-    with _autocast(device):
-        features = probe.pooled(video)
-    loss = _loss(probe.classify(features.float()), wanted)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 def _loss(logits: Mapping[str, Float[Tensor, "n v"]], wanted: Int[Tensor, "n a"]) -> Scalar:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from t2vgan.metrics.probe import FRAMES, SIZE, Probe, fit_clip
+from t2vgan.metrics.bodies import FRAMES, SIZE, fit_clip
+from t2vgan.metrics.probe import BODIES, Probe
 from t2vgan.shapes import Clips
 
 Squares = Callable[..., Clips]
@@ -88,3 +90,46 @@ def test_seed_decides_the_initial_weights_and_nothing_else() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     weights = [probe.heads["a"].weight for probe in (first, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("name", list(BODIES))
+def test_every_kind_has_the_same_interface(name: str, squares: Squares, tmp_path: Path) -> None:
+    made = Probe(attributes={"colour": ["blue", "red"]}, name=name, width=4, seed=1)
+    video = squares(3, seed=0, size=48, frames=20).video
+    made.train().pooled(fit_clip(video)).sum().backward()
+    assert all(p.grad is not None for p in made.body.parameters())
+    features = made.features(video)
+    assert features.shape == (3, made.dim) and made.predict(video)["colour"].shape == (3, 2)
+    assert torch.allclose(made.features(video[1:2]), features[1:2], atol=1e-4)
+    assert not torch.allclose(made.features(video.flip(2)), features, atol=1e-4), "it does not see motion"
+    made.save(tmp_path / "probe.safetensors")
+    loaded = Probe.load(tmp_path / "probe.safetensors")
+    assert (loaded.name, loaded.seed) == (name, 1)
+    assert torch.allclose(loaded.features(video), features, atol=1e-5)
+
+
+def test_the_kinds_share_no_network() -> None:
+    assert len({type(Probe(attributes={"a": ["x", "y"]}, name=name, width=4).body) for name in BODIES}) == len(BODIES)
+    with pytest.raises(ValueError, match=r"there is no probe 'probe3'; choose from probe, probe2"):
+        Probe(attributes={"a": ["x", "y"]}, name="probe3")
+
+
+def test_files_that_do_not_name_the_body_are_read(probe: Probe, squares: Squares, tmp_path: Path) -> None:
+    now, before = tmp_path / "now.safetensors", tmp_path / "before.safetensors"
+    probe.save(now)
+    with safe_open(now, framework="pt") as file:
+        card = {**file.metadata(), "settings": '{"width": 8, "seed": 0}'}
+    tensors = {name.removeprefix("body."): tensor.contiguous() for name, tensor in probe.state_dict().items()}
+    save_file(tensors, before, metadata=card)
+    video = squares(4, seed=9).video
+    assert torch.equal(Probe.load(before).features(video), probe.features(video))
+
+
+def test_a_file_with_other_weights_than_its_card_says_is_named(probe: Probe, tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    probe.save(whole)
+    with safe_open(whole, framework="pt") as file:
+        card = file.metadata()
+    save_file({"mean": torch.zeros(32)}, half, metadata=card)
+    with pytest.raises(ValueError, match=r"half\.safetensors does not hold the probe that its card speaks of: delete"):
+        Probe.load(half)
