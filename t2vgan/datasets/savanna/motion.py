@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 # How far an animal gets in a clip, in frame widths over the ground; steps per second; leaps per second.
-DISTANCE = {"stalks": 0.12, "walks": 0.26, "runs": 0.46, "leaps": 0.25, "rests": 0.0}
-CADENCE = {"stalks": 0.7, "walks": 1.2, "runs": 2.3, "leaps": 1.0, "rests": 0.0}
+DISTANCE = {"stalks": 0.12, "walks": 0.26, "runs": 0.48, "leaps": 0.25, "rests": 0.0}
+CADENCE = {"stalks": 0.6, "walks": 1.1, "runs": 1.9, "leaps": 1.0, "rests": 0.0}
 LEAPS = {"leaps": 1.0}
 HOP = 0.15  # the height of a leap, in frame heights
 

@@ -25,7 +25,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "camera": ("static", "pans left", "pans right", "zooms in", "zooms out"),
 }
 TRANSITIONS = ("cut", "fade")
-PAN = 0.22  # frame widths that the ground under the animal moves in a pan
+PAN = 0.18  # frame widths that the ground under the animal moves in a pan
 ZOOM = 1.4  # from one end of a zoom to the other
 SCALE = {"young": 0.62, "plain": 1.0, "huge": 1.55}
 _TALL = {"giraffe": 0.95, "elephant": 0.92, "ostrich": 1.02, "lion": 1.08, "zebra": 1.08, "gazelle": 1.12}
