@@ -20,17 +20,20 @@ from t2vgan.datasets import DATASETS
 from t2vgan.datasets.cache import cached
 from t2vgan.discriminators import DISCRIMINATORS
 from t2vgan.generators import GENERATORS
-from t2vgan.judges import trained_probe
+from t2vgan.judges import trained_probe, trained_retriever
 from t2vgan.losses import LOSSES
 from t2vgan.metrics.bodies import FRAMES as PROBE_FRAMES
 from t2vgan.metrics.bodies import SIZE as PROBE_SIZE
+from t2vgan.metrics.dual_encoder import DualEncoder
 from t2vgan.metrics.effnet import EffNetFeatures
+from t2vgan.metrics.probe import Probe
 from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
 PLAYERS = {"d": "discriminator", "g": "generator"}
+RETRIEVER_EPOCHS = 2  # for each of the probe's: telling captions apart is learned more slowly
 
 
 def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], **given: Any) -> Any:
@@ -86,16 +89,53 @@ def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | Non
 
 def judge(experiment: Experiment) -> Extractor:
     """A probe trained on the data set's ground truth, or ImageNet features where there is none."""
-    settings = {"clips": 5_400, "epochs": 6, "width": 32, "seed": 0}
+    settings = _judge_settings(experiment)
+    if _probe_split(experiment) is None:
+        return EffNetFeatures()
+    return trained_probe(_judged_clips(experiment, settings.pop("clips")), cache_folder(experiment), **settings)
+
+
+def second_judge(experiment: Experiment) -> Probe | None:
+    """A probe of another kind and another seed than `judge`, or None where there is no ground truth.
+
+    No run is steered by it: it is there to tell progress from what only pleases the first judge.
+    """
+    settings = _judge_settings(experiment)
+    if _probe_split(experiment) is None:
+        return None
+    clips = _judged_clips(experiment, settings["clips"])
+    seed = settings["seed"] + 1
+    return trained_probe(clips, cache_folder(experiment), name="probe2", epochs=settings["epochs"], seed=seed)
+
+
+def retriever(experiment: Experiment) -> DualEncoder:
+    """A judge of whole captions, for clips with and without ground truth; see `metrics.retrieval`.
+
+    It sees the clips that the first judge learned from, or those of training where there is no ground truth.
+    """
+    settings = _judge_settings(experiment)
+    clips = _judged_clips(experiment, settings["clips"])
+    epochs = RETRIEVER_EPOCHS * settings["epochs"]
+    return trained_retriever(clips, cache_folder(experiment), epochs=epochs, seed=settings["seed"])
+
+
+def _judge_settings(experiment: Experiment) -> dict[str, Any]:
+    settings: dict[str, Any] = {"clips": 5_400, "epochs": 6, "width": 32, "seed": 0}
     for key in experiment.evaluation.probe:
         if key not in settings:
             raise ConfigError(f"evaluation.probe has no '{key}'{nearest(key, settings)}; it has: {', '.join(settings)}")
-    settings |= experiment.evaluation.probe
-    if getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None) is None:
-        return EffNetFeatures()
+    return settings | experiment.evaluation.probe
+
+
+def _probe_split(experiment: Experiment) -> str | None:
+    """The split that only judges learn from, where the data set has ground truth."""
+    return getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None)
+
+
+def _judged_clips(experiment: Experiment, limit: int) -> Any:
     bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False, files=False))
     make = datasets(bare, size=PROBE_SIZE, frames=PROBE_FRAMES, source="render")
-    return trained_probe(make("probe", settings.pop("clips")), cache_folder(experiment), **settings)
+    return make(_probe_split(experiment) or "train", limit)
 
 
 @dataclass

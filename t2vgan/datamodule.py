@@ -295,4 +295,5 @@ def _clips(video: Tensor, batch: Batch) -> Clips:
         attributes=[sample.attributes for sample in samples],
         named=[sample.named for sample in samples],
         contrasts=[sample.contrasts for sample in samples],
+        changed=[sample.changed for sample in samples],
     )

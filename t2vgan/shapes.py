@@ -34,6 +34,7 @@ class Sample:
     attributes: dict[str, str] = field(default_factory=dict)  # ground truth, {} where there is none
     named: tuple[str, ...] = ()  # the attributes that the caption names
     contrasts: tuple[tuple[str, str], ...] = ()  # (caption, one that differs from it in something untrue of the clip)
+    changed: tuple[tuple[str, str], ...] = ()  # for each contrast: the attribute that differs, what it is made to be
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Clips:
     attributes: list[dict[str, Any]] = field(default_factory=list)
     named: list[tuple[str, ...]] = field(default_factory=list)
     contrasts: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+    changed: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.video.shape[0]

@@ -1,14 +1,17 @@
-"""The probe on demand: trained once, kept, and found again."""
+"""Judges on demand: trained once, kept, and found again."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from t2vgan import assemble, judges
 from t2vgan.config import ConfigError, load
 from t2vgan.datasets.savanna import Savanna
+from t2vgan.shapes import Sample
+from t2vgan.video.decode import VideoError
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,74 @@ def test_other_settings_are_another_probe(clips: Savanna, tmp_path: Path):
     judges.trained_probe(clips, tmp_path, epochs=1, width=4)
     judges.trained_probe(clips, tmp_path, epochs=1, width=4, seed=1)
     assert len(list(tmp_path.glob("probe-*.safetensors"))) == 2
+
+
+def test_the_second_kind_is_kept_beside_the_first(clips: Savanna, tmp_path: Path):
+    first = judges.trained_probe(clips, tmp_path, epochs=1, width=4)
+    second = judges.trained_probe(clips, tmp_path, epochs=1, width=4, seed=1, name="probe2")
+    assert (second.name, second.seed) == ("probe2", 1) and type(second.body) is not type(first.body)
+    assert second.attributes == first.attributes and second.accuracy.keys() == first.accuracy.keys()
+    assert [p.name.split("-")[0] for p in sorted(tmp_path.glob("*.safetensors"))] == ["probe", "probe2"]
+
+
+def test_a_retriever_is_trained_once_and_then_found(clips: Savanna, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first = judges.trained_retriever(clips, tmp_path, epochs=1, width=4)
+    assert first.fingerprint and set(first.accuracy) == {"random", "hard"}
+    assert [p.name for p in tmp_path.glob("*.safetensors")] == [f"retriever-{first.fingerprint}.safetensors"]
+
+    monkeypatch.setattr(judges, "fit_dual_encoder", lambda *_, **__: pytest.fail("trained twice"))
+    again = judges.trained_retriever(clips, tmp_path, epochs=1, width=4)
+    told = ["a lion in the snow"]
+    assert (again.embed_captions(told) == first.embed_captions(told)).all() and again.accuracy == first.accuracy
+
+
+def test_a_damaged_judge_is_one_clear_error(clips: Savanna, tmp_path: Path):
+    judges.trained_retriever(clips, tmp_path, epochs=1, width=4)
+    (path,) = tmp_path.glob("*.safetensors")
+    path.write_bytes(b"half a file")
+    with pytest.raises(ValueError, match=r"retriever-.* cannot be read as a retriever .*: delete it to have it"):
+        judges.trained_retriever(clips, tmp_path, epochs=1, width=4)
+
+
+class Unreadable:
+    """Clips without ground truth, of which every third cannot be read; the frames are noise."""
+
+    fingerprint = "unreadable"
+
+    def __len__(self) -> int:
+        return 12
+
+    def frames(self, index: int) -> np.ndarray:
+        if index % 3 == 0:
+            raise VideoError(f"clip {index} is damaged")
+        return np.random.default_rng(index).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+
+    def __getitem__(self, index: int) -> Sample:
+        times = np.arange(8, dtype=np.float32) / 4
+        told = f"clip number {index}", "nothing of the kind"
+        return Sample(self.frames(index), times, *told, key=str(index), index=index, contrasts=(told,))
+
+    def draw(self, index: int, rng: np.random.Generator) -> Sample:
+        return self[index]
+
+
+def test_a_retriever_needs_no_ground_truth_and_passes_over_what_cannot_be_read(tmp_path: Path):
+    made = judges.trained_retriever(Unreadable(), tmp_path, epochs=1, width=4)
+    assert made.accuracy == {} and made.embed_captions(["a clip"]).shape == (1, made.dim)
+
+
+def test_which_judges_an_experiment_has(tmp_path: Path):
+    few = [f"data.root={tmp_path}", "evaluation.probe={clips: 12, epochs: 1, width: 4}"]
+    experiment = load("smoke", few)
+    second, retriever = assemble.second_judge(experiment), assemble.retriever(experiment)
+    assert second is not None and (second.name, second.seed) == ("probe2", 1)
+    assert sorted(p.name.split("-")[0] for p in assemble.cache_folder(experiment).glob("*.safetensors")) == [
+        "probe2",
+        "retriever",
+    ]
+    assert retriever.accuracy == {} and retriever.name == "retriever"
+    folder = load("smoke", ["data.dataset={name: captioned_folder}"])
+    assert assemble.second_judge(folder) is None
 
 
 def test_a_mistyped_setting_is_one_line():

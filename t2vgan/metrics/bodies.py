@@ -83,7 +83,7 @@ class TwoStream(nn.Module):
 
 
 class SpaceTime(nn.Module):
-    """A residual network of convolutions over space, then over time: "R(2+1)D" (Tran et al. 2018, section 3.5).
+    """A residual network of convolutions over space, then over time: "R(2+1)D" (Tran et al. 2018).
 
     One stream looks at all frames and at how brightness changed between frames that are LAGS apart. Pooled are the mean
     over space and time, and the mean over time of what is strongest anywhere in the frame.
