@@ -19,7 +19,7 @@ from t2vgan.metrics.contrastive import fit_dual_encoder
 from t2vgan.metrics.dual_encoder import DualEncoder
 from t2vgan.metrics.fitting import collect_attributes, fit_probe, probe_accuracy
 from t2vgan.metrics.probe import Probe
-from t2vgan.metrics.retrieval import hard_negatives, retrieval
+from t2vgan.metrics.retrieval import hard_negatives, retrieval_precision
 from t2vgan.shapes import Clips, Sample, to_float
 
 BATCH = 16
@@ -122,7 +122,7 @@ def retrieval_accuracy(encoder: DualEncoder, batches: Iterable[Clips]) -> dict[s
         hard += hard_negatives(clips)
     if len(set(captions)) < 2:
         return {}
-    found = retrieval(encoder, torch.cat(embeddings), captions, hard)
+    found = retrieval_precision(encoder, torch.cat(embeddings), captions, hard)
     return {name: round(each.found.rate, 4) for name, each in found.items()}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from t2vgan.metrics.arrow import arrow_of_time
 from t2vgan.metrics.attributes import AttributeAccuracy
 from t2vgan.metrics.comparison import compare_accuracies, compare_distances, compare_values
+from t2vgan.metrics.dual_encoder import DualEncoder
 from t2vgan.metrics.extrapolated import extrapolated_frechet_distance
 from t2vgan.metrics.features import load_features
 from t2vgan.metrics.flow import camera_and_subject_motion
@@ -18,6 +19,8 @@ from t2vgan.metrics.mind import MongeVideoDistance, mind_distance
 from t2vgan.metrics.nearest import memorisation
 from t2vgan.metrics.prdc import PrecisionRecall, precision_recall
 from t2vgan.metrics.probe import Probe
+from t2vgan.metrics.retrieval import r_precision, retrieval_precision
+from t2vgan.metrics.swap import caption_swap, changed_captions
 
 METRICS = {
     "fd": FrechetVideoDistance,
@@ -27,6 +30,7 @@ METRICS = {
 __all__ = [
     "METRICS",
     "AttributeAccuracy",
+    "DualEncoder",
     "FrechetVideoDistance",
     "KernelVideoDistance",
     "MongeVideoDistance",
@@ -34,6 +38,8 @@ __all__ = [
     "Probe",
     "arrow_of_time",
     "camera_and_subject_motion",
+    "caption_swap",
+    "changed_captions",
     "compare_accuracies",
     "compare_distances",
     "compare_values",
@@ -45,5 +51,7 @@ __all__ = [
     "memorisation",
     "mind_distance",
     "precision_recall",
+    "r_precision",
+    "retrieval_precision",
     "subsampling_interval",
 ]

@@ -75,7 +75,7 @@ def hard_negatives(clips: Clips) -> list[str]:
     return [next((wrong for right, wrong in pairs if right == caption), other) for caption, pairs, other in rows]
 
 
-def retrieval(
+def retrieval_precision(
     encoder: Captions,
     embeddings: Float[Tensor, "n d"],
     captions: Sequence[str],

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from t2vgan.metrics.contrastive import caption_rounds, contrastive_loss, fit_dual_encoder, same
 from t2vgan.metrics.dual_encoder import DualEncoder
-from t2vgan.metrics.retrieval import hard_negatives, retrieval
+from t2vgan.metrics.retrieval import hard_negatives, retrieval_precision
 from t2vgan.shapes import Clips
 
 Squares = Callable[..., Clips]
@@ -72,7 +72,7 @@ def test_it_learns(squares: Squares) -> None:
     assert told[:2] == [0.0, pytest.approx(1 / 90)] and not any(p.requires_grad for p in encoder.parameters())
     test = captioned(squares(60, seed=100))
     embeddings = encoder.embed_video(test.video)
-    found = retrieval(encoder, embeddings, test.captions, hard_negatives(test))
+    found = retrieval_precision(encoder, embeddings, test.captions, hard_negatives(test))
     assert found["hard"].found.rate > 0.9
     full = [i for i, attributes in enumerate(test.attributes) if "direction" in attributes]
     captions = [test.captions[i] for i in full]  # for the others no caption is the only true one
@@ -80,7 +80,7 @@ def test_it_learns(squares: Squares) -> None:
 
 
 def r_precision_of(encoder: DualEncoder, embeddings: Tensor, captions: list[str]) -> float:
-    found = retrieval(encoder, embeddings, captions, captions)["random"]
+    found = retrieval_precision(encoder, embeddings, captions, captions)["random"]
     assert found.chance == pytest.approx(1 / 6)
     return found.found.rate
 

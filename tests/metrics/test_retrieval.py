@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from t2vgan.metrics.attributes import Proportion
-from t2vgan.metrics.retrieval import hard_negatives, r_precision, random_negatives, retrieval
+from t2vgan.metrics.retrieval import hard_negatives, r_precision, random_negatives, retrieval_precision
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips
 
@@ -35,12 +35,12 @@ def test_by_hand() -> None:
 
 def test_perfect_random_and_collapsed_embeddings() -> None:
     told, hard = Noise().embed_captions(CAPTIONS), [f"wrong {text}" for text in CAPTIONS]
-    perfect = retrieval(Noise(), told, CAPTIONS, hard)
+    perfect = retrieval_precision(Noise(), told, CAPTIONS, hard)
     assert [each.found for each in perfect.values()] == [Proportion(300, 300)] * 2
     assert {name: each.chance for name, each in perfect.items()} == {"random": 0.01, "hard": 0.5}
 
     noise = Noise().embed_captions([f"noise {i}" for i in range(300)])
-    by_chance = retrieval(Noise(), noise, CAPTIONS, hard, real=told)
+    by_chance = retrieval_precision(Noise(), noise, CAPTIONS, hard, real=told)
     for each in by_chance.values():
         low, high = each.found.interval
         assert low < each.chance < high
@@ -50,7 +50,7 @@ def test_perfect_random_and_collapsed_embeddings() -> None:
         def embed_captions(self, captions: Sequence[str]) -> Tensor:
             return F.normalize(torch.ones(len(captions), 16), dim=1)
 
-    collapsed = retrieval(Alike(), F.normalize(torch.ones(300, 16), dim=1), CAPTIONS, hard)
+    collapsed = retrieval_precision(Alike(), F.normalize(torch.ones(300, 16), dim=1), CAPTIONS, hard)
     assert all(each.found.correct == 0 for each in collapsed.values())
 
 
@@ -58,10 +58,10 @@ def test_the_order_of_clips_does_not_matter() -> None:
     told = Noise().embed_captions(CAPTIONS)
     seen = F.normalize(told + 1.2 * Noise().embed_captions([f"noise {i}" for i in range(300)]), dim=1)
     hard = [f"wrong {text}" for text in CAPTIONS]
-    found = retrieval(Noise(), seen, CAPTIONS, hard)
+    found = retrieval_precision(Noise(), seen, CAPTIONS, hard)
     assert 0 < found["random"].found.correct < 300
     order = torch.randperm(300, generator=torch.Generator().manual_seed(0)).tolist()
-    turned = retrieval(Noise(), seen[order], [CAPTIONS[i] for i in order], [hard[i] for i in order])
+    turned = retrieval_precision(Noise(), seen[order], [CAPTIONS[i] for i in order], [hard[i] for i in order])
     assert turned == found
 
 
@@ -79,7 +79,7 @@ def test_random_negatives_are_others_without_repeats_and_seeded() -> None:
 def test_with_few_captions_there_are_fewer_negatives() -> None:
     captions = ["a", "b", "a", "c"]
     assert sorted(random_negatives(captions)[2].tolist()) == [1, 3]
-    found = retrieval(Noise(), Noise().embed_captions(captions), captions, ["x"] * 4)
+    found = retrieval_precision(Noise(), Noise().embed_captions(captions), captions, ["x"] * 4)
     assert found["random"].chance == pytest.approx(1 / 3) and found["random"].found == Proportion(4, 4)
     with pytest.raises(ValueError, match="captions that differ; these are all the same"):
         random_negatives(["a", "a"])
