@@ -85,8 +85,8 @@ class TwoStream(nn.Module):
 class SpaceTime(nn.Module):
     """A residual network of convolutions over space, then over time: "R(2+1)D" (Tran et al. 2018).
 
-    One stream looks at all frames and at how brightness changed between frames that are LAGS apart. Pooled are the mean
-    over space and time, and the mean over time of what is strongest anywhere in the frame.
+    One stream looks at all frames and at how brightness changed between frames that are LAGS apart. Half of the features
+    are means over space and time, the others means over time of what is strongest anywhere in the frame.
     """
 
     def __init__(self, *, width: int) -> None:
@@ -97,9 +97,9 @@ class SpaceTime(nn.Module):
         self.blocks = nn.Sequential(
             _Residual(w // 2, w, stride=2),
             _Residual(w, w),
-            _Residual(w, 2 * w, stride=2, pace=2),
-            _Residual(2 * w, 2 * w),
-            _Residual(2 * w, 2 * w, stride=2, pace=2),
+            _Residual(w, 3 * w, stride=2, pace=2),
+            _Residual(3 * w, 3 * w),
+            _Residual(3 * w, 4 * w, stride=2, pace=2),
         )
 
     def forward(self, video: Fitted) -> Float[Tensor, "b d"]:
@@ -107,7 +107,8 @@ class SpaceTime(nn.Module):
         changes = [F.pad(grey[:, :, lag:] - grey[:, :, :-lag], (0, 0, 0, 0, lag, 0)) for lag in LAGS]
         seen = torch.cat([video, *(2 * change for change in changes)], dim=1)
         maps = self.blocks(self.stem(seen.permute(0, 2, 3, 4, 1).contiguous())).float()
-        return torch.cat([maps.mean(dim=(1, 2, 3)), maps.amax(dim=(2, 3)).mean(1)], dim=1)
+        everywhere, anywhere = maps.chunk(2, dim=-1)
+        return torch.cat([everywhere.mean(dim=(1, 2, 3)), anywhere.amax(dim=(2, 3)).mean(1)], dim=1)
 
 
 class _Space(nn.Module):
