@@ -85,8 +85,8 @@ class TwoStream(nn.Module):
 class SpaceTime(nn.Module):
     """A residual network of convolutions over space, then over time: "R(2+1)D" (Tran et al. 2018).
 
-    One stream looks at all frames and at how brightness changed between frames that are LAGS apart. Half of the features
-    are means over space and time, the others means over time of what is strongest anywhere in the frame.
+    One stream looks at all frames and at how brightness changed between frames that are LAGS apart. Half of the
+    features are means over space and time, the others means over time of what is strongest anywhere in the frame.
     """
 
     def __init__(self, *, width: int) -> None:
