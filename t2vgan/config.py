@@ -94,6 +94,7 @@ class Trainer:
     threads: int = 0  # torch threads on a CPU; 0: leave as they are
     checkpoint_every_clips: int = 10_000
     log_every_steps: int = 20
+    max_skipped: int = 20  # rounds in a row whose gradient is NaN or infinite; then the run goes back to a good state
 
 
 @dataclass
@@ -263,6 +264,7 @@ def _check_values(e: Experiment) -> None:
         "ema.halflife_clips": e.ema.halflife_clips,
         "trainer.log_every_steps": e.trainer.log_every_steps,
         "trainer.checkpoint_every_clips": e.trainer.checkpoint_every_clips,
+        "trainer.max_skipped": e.trainer.max_skipped,
     }
     for key, value in positive.items():
         if value <= 0:

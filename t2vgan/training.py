@@ -27,10 +27,12 @@ from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
 from t2vgan.callbacks.curves import Curves
+from t2vgan.callbacks.doctor import Doctor
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.evaluation import Evaluation
 from t2vgan.callbacks.interrupt import Interrupt
 from t2vgan.callbacks.progress import ProgressBar
+from t2vgan.callbacks.recovery import Recovery
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
 from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
@@ -131,6 +133,17 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
     return [
         EMA(halflife_clips=experiment.ema.halflife_clips, rampup=experiment.ema.rampup),
         VitalSigns(every_steps=experiment.trainer.log_every_steps),
+        Doctor(
+            folder=run_dir,
+            every_steps=experiment.trainer.log_every_steps,
+            quiet_clips=max(2_000, experiment.clips // 10),
+            window_clips=experiment.clips // 40,
+        ),
+        Recovery(
+            folder=run_dir,
+            max_skipped=experiment.trainer.max_skipped,
+            every_clips=experiment.trainer.checkpoint_every_clips,
+        ),
         Samples(
             folder=run_dir / "samples",
             prompts=watched.prompts,
