@@ -243,6 +243,12 @@ def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> T
     return found
 
 
+def reported_splits(path: Path) -> tuple[str, ...]:
+    """The splits of its data set that a generator file is evaluated on unless others are named."""
+    name = from_dict(load_generator(path)[1]).data.dataset.get("name")
+    return getattr(DATASETS.get(str(name)), "REPORTED_SPLITS", ("test",))
+
+
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[T2VGAN, Experiment]:
     """The generator of a safetensors file or of a run folder (its best one, else its last), ready to be used."""
     tensors, config, _ = load_generator(generator_file(path))

@@ -1,156 +1,127 @@
-"""Measure a generator against the real clips of a split.
+"""Measure generated clips against real ones: a table, metrics.json and a page to look at.
 
-    python -m t2vgan.evaluate                                            # the newest run, on its test split
-    python -m t2vgan.evaluate --checkpoint runs/lion_savanna/00003
-    python -m t2vgan.evaluate --experiment lion_savanna --split heldout --num_clips 512
+    python -m t2vgan.evaluate                                          # the newest run: test, and held-out combinations
+    python -m t2vgan.evaluate --checkpoint runs/lion_savanna/00003 --split test --num_clips 256
+    python -m t2vgan.evaluate --generated clips/ --real my_clips/      # any clips, with their captions beside them
+    python -m t2vgan.evaluate --compare runs/lion_savanna/00003 runs/lion_savanna/00004
 
-Prints tables and writes metrics.json. Every clip is generated once, from noise that its place in the split decides.
-Distances compare half of the clips with the other half, so they only compare with those of as many clips.
+Every clip is generated once, from noise that its place in the split decides, and looked at once. What the figures are:
+docs/metrics_json.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from t2vgan.command import run_command
-from t2vgan.system import written_whole
-
-if TYPE_CHECKING:
-    from t2vgan.metrics.attributes import Row
-    from t2vgan.metrics.suite import Suite
-
-DIVERSITY = 16, 4  # captions, and clips of each from different noise
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m t2vgan.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file")
-    parser.add_argument("--experiment", metavar="NAME", help="the newest run of this experiment (default: of any)")
-    parser.add_argument("--split", default="test", help="split of the data set (default: test)")
-    parser.add_argument("--num_clips", type=int, metavar="N", help="only the first N clips (default: the whole split)")
-    folder = "default: evaluation/<split> in the run folder; with --num_clips, evaluation/<split>_<N>"
-    parser.add_argument("--output", type=Path, metavar="DIR", help=folder)
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file")
+    add("--experiment", metavar="NAME", help="the newest run of this experiment; with --generated: whose judge to use")
+    add("--generated", type=Path, metavar="DIR", help="clips of any origin, each with its caption beside it")
+    add("--real", type=Path, metavar="PATH", help="with --generated: a folder or manifest of real clips")
+    add("--split", nargs="+", metavar="NAME", help="default: test, and heldout where there is one")
+    add("--num_clips", type=int, metavar="N", help="only the first N clips of each split")
+    spaces = "more feature spaces: effnet, i3d=FILE, videomae=FILE, clip=FILE, or with a convention, i3d:cdfvd=FILE"
+    add("--features", nargs="+", default=[], metavar="NAME", help=spaces)
+    add("--quick", action="store_true", help="without second judge, R-precision and caption swaps")
+    add("--devices", type=int, metavar="N", help="processes or GPUs (default: all GPUs, or all cores up to four)")
+    add("--size", type=int, default=64, help="with --generated: pixels to compare at (default: 64)")
+    add("--frames", type=int, default=16, help="with --generated: frames per clip (default: 16)")
+    add("--duration_s", type=float, default=2.0, help="with --generated: seconds per clip (default: 2)")
+    add("--compare", type=Path, nargs="+", metavar="RUN", help="two or more evaluated runs, clip by clip")
+    folder = "default: evaluation/ in the run folder; evaluation/first_<N> with --num_clips"
+    add("--output", type=Path, metavar="DIR", help=folder)
     return parser.parse_args()
 
 
 def main() -> None:
     args = arguments()
+    check(args)
+    if args.compare:
+        from t2vgan.reports.compare import compare
+
+        for path in compare(args.compare, output=args.output):
+            print(f"{path}: written")
+        return
+    from t2vgan.reports import report, table
+
+    makers, history, folder = sources(args)
+    splits, protocol = {}, {}
+    for name, make in makers.items():
+        splits[name], told = judged(name, make, args.devices)
+        protocol = protocol or told
+    whole = report.report_of(splits, protocol)
+    table.show(whole)
+    for path in report.write(args.output or folder, whole, splits, history=history):
+        print(f"{path}: written")
+
+
+def check(args: argparse.Namespace) -> None:
+    """ValueError for options that do not go together."""
     if args.checkpoint and args.experiment:
         raise ValueError("name either --checkpoint or --experiment, not both")
-    if args.num_clips is not None and args.num_clips < 4:
-        raise ValueError(f"--num_clips {args.num_clips}: at least 4 clips are needed, two for each half")
+    if bool(args.generated) != bool(args.real):
+        raise ValueError("--generated and --real belong together: a folder of generated clips, and the real ones")
+    if args.generated and args.checkpoint:
+        raise ValueError("name either --checkpoint or --generated: a model's clips or those of a folder")
+    if args.num_clips is not None and args.num_clips < 8:
+        raise ValueError(f"--num_clips {args.num_clips}: at least 8 clips are needed")
+    if args.devices is not None and args.devices < 1:
+        raise ValueError(f"--devices {args.devices}: at least one is needed")
+    if args.compare and len(args.compare) < 2:
+        raise ValueError("--compare needs two runs or more")
+    for path in (args.generated, args.real):
+        if path and not path.exists():
+            raise ValueError(f"{path}: there is no such folder or file")
 
-    import torch
 
+def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path]:
+    """What makes the source of each split on a device, the run's validations, and where the report goes."""
+    from t2vgan.reports.sources import folder_source, model_source
+
+    part = Path(".") if args.num_clips is None else Path(f"first_{args.num_clips}")
+    if args.generated:
+        view = {"size": args.size, "frames": args.frames, "duration_s": args.duration_s}
+        told = view, (args.split or ["all"])[0], args.num_clips, args.features, args.experiment
+        make = partial(folder_source, args.generated, args.real, *told)
+        return {"all": make}, None, args.generated / "evaluation" / part
     from t2vgan import assemble
-    from t2vgan.metrics.suite import Suite
     from t2vgan.runs import newest_run
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoint = assemble.generator_file(args.checkpoint or newest_run(args.experiment))
-    model, experiment = assemble.load_model(checkpoint, device)
-    loader = assemble.datamodule(experiment).loader(args.split, args.num_clips)
-    suite = Suite(assemble.judge(experiment)).to(device)
-    captions = measure(model, loader, suite)
-    values = suite.compute()
-    if len(captions) >= DIVERSITY[0]:
-        values["diversity"] = caption_diversity(model, captions[: DIVERSITY[0]], suite)
-    rows = suite.rows()
-    show(f"{experiment.name}, {suite.clips} clips of {args.split}", rows, values)
-    part = args.split if args.num_clips is None else f"{args.split}_{args.num_clips}"  # a quick look overwrites nothing
-    folder = args.output or run_folder(checkpoint) / "evaluation" / part
-    about = {"checkpoint": checkpoint.as_posix(), "experiment": experiment.name, "split": args.split}
-    write(folder / "metrics.json", {**about, **described(suite), **as_json(rows, values)})
-    print(f"{folder / 'metrics.json'}: written")
+    run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    names = args.split or assemble.reported_splits(checkpoint)
+    told = args.num_clips, args.features, args.quick
+    makers = {name: partial(model_source, checkpoint, name, *told) for name in names}
+    return makers, run / "evaluation.jsonl", run / "evaluation" / part
 
 
-def measure(model: Any, loader: Any, suite: Suite) -> list[str]:
-    """Feeds the suite all clips of the loader and what the model makes of their captions, which are returned."""
-    import torch
-    from rich.progress import track
+def judged(name: str, make: Any, devices: int | None) -> tuple[Any, dict[str, Any]]:
+    """A split, looked at and judged; and what was compared with what."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    captions: list[str] = []
-    for i, clips in enumerate(track(loader, description="generating", transient=True)):
-        with torch.no_grad():
-            fake = model.validation_step(clips, i)
-        suite.update(clips.video.to(fake.device), fake, clips.attributes, clips.named or None)
-        captions += clips.captions
-    return captions
+    from t2vgan.reports import report
+    from t2vgan.reports.measure import measure
+    from t2vgan.system import eval_devices
 
-
-def caption_diversity(model: Any, captions: list[str], suite: Suite) -> float:
-    """See `metrics.motion.diversity`; in the extractor's features."""
-    import torch
-
-    from t2vgan.metrics.motion import diversity
-
-    z = torch.randn(DIVERSITY[1], model.ema_generator.z_dim, generator=torch.Generator().manual_seed(0))
-    made = [suite.extractor.features(model.generate([caption] * len(z), z=z)) for caption in captions]
-    return float(diversity(torch.stack(made)))
-
-
-def show(title: str, rows: list[Row], values: dict[str, float]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if rows:
-        table = Table("attribute", "accuracy", "95 %", "real clips", "other captions", "normalised", title=title)
-        for row in rows:
-            low, high = row.counts.interval
-            interval = f"{100 * low:.1f} to {100 * high:.1f}"
-            figures = (row.counts.rate, row.ceiling, row.floor, row.normalised)
-            accuracy, *others = (f"{100 * value:.1f}" for value in figures)
-            table.add_row(row.name, accuracy, interval, *others)
-        console.print(table)
-    table = Table("metric", "generated", "real", title="" if rows else title)
-    for name, value, real in paired(values):
-        table.add_row(name, f"{value:.4g}", "" if real is None else f"{real:.4g}")
-    console.print(table)
-
-
-def paired(values: dict[str, float]) -> list[tuple[str, float, float | None]]:
-    """(name, value, the same between real clips where there is such a thing) of everything but the accuracies."""
-    plain = {name: value for name, value in values.items() if "/" not in name or name.startswith("motion/")}
-    suffixes = ("_floor", "_real")
-    return [
-        (name, value, next((plain[name + suffix] for suffix in suffixes if name + suffix in plain), None))
-        for name, value in plain.items()
-        if not name.endswith(suffixes)
-    ]
-
-
-def described(suite: Suite) -> dict[str, Any]:
-    """What the figures depend on."""
-    judge = suite.extractor
-    about = {"name": judge.name, "dim": judge.dim}
-    about |= {key: getattr(judge, key) for key in ("fingerprint", "accuracy") if hasattr(judge, key)}
-    return {"clips": suite.clips, "distance_clips": suite.clips // 2, "judge": about}
-
-
-def as_json(rows: list[Row], values: dict[str, float]) -> dict[str, Any]:
-    figures = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    counts = {
-        row.name: {"correct": row.counts.correct, "total": row.counts.total, "interval": row.counts.interval}
-        for row in rows
-    }
-    return {"metrics": figures, "counts": counts}
-
-
-def run_folder(checkpoint: Path) -> Path:
-    """The run folder of a generator file, or the folder that it lies in."""
-    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-
-
-def write(path: Path, report: dict[str, Any]) -> None:
-    with written_whole(path) as part:
-        part.write_text(json.dumps(report, indent=2) + "\n")
+    chosen = eval_devices(devices)
+    source = make(chosen[0])  # here first: what is missing, as the judge, is made once and before the processes
+    columns = (TextColumn(f"{name}: looking at clips"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("batches"), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        seen = measure(
+            make, source, devices=chosen, progress=lambda done, of: bar.update(task, completed=done, total=of)
+        )
+    return report.look_and_judge(seen, source), {**source.protocol(), **report.told_of_figures(source, seen)}
 
 
 if __name__ == "__main__":

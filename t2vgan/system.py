@@ -18,6 +18,15 @@ def cores() -> int:
         return allowed
 
 
+def eval_devices(count: int | None = None) -> list[str]:
+    """Where to evaluate: all GPUs, or one process per core up to four; `count` of them where it is given."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    most = gpus or min(cores(), 4)
+    return [f"cuda:{i % gpus}" if gpus else "cpu" for i in range(count or most)]
+
+
 @contextmanager
 def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A name beside `path` to write a file to; once it is safe on the disk it takes the place of `path` in one step.

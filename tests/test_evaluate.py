@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from t2vgan import assemble, config, evaluate
 from t2vgan.checkpoint import save_generator
 from t2vgan.command import run_command
-from t2vgan.metrics.attributes import Proportion, Row
 
 
 @pytest.fixture(scope="module")
@@ -33,32 +31,38 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     run_command(evaluate.main)
 
 
-def test_tables_and_file(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    call(monkeypatch, "--checkpoint", run, "--num_clips", 18)
+def test_tables_files_and_an_unfinished_look_that_overwrites_nothing(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(monkeypatch, "--checkpoint", run, "--split", "test", "--num_clips", 18, "--quick", "--devices", 1)
     told = capsys.readouterr().out
-    assert "smoke, 18 clips of test" in told and "fd_probe" in told and "subject" in told
-    path = run / "evaluation" / "test_18" / "metrics.json"
-    report = json.loads(path.read_text())
-    assert (report["clips"], report["distance_clips"], report["judge"]["name"]) == (18, 9, "probe")
-    assert report["judge"]["fingerprint"] and report["checkpoint"].endswith("00000/checkpoints/generator.safetensors")
-    metrics, counts = report["metrics"], report["counts"]
-    assert metrics["fd_probe"] > metrics["fd_probe_floor"] > 0
-    assert 0 <= metrics["diversity"] < 2
-    subject = counts["subject"]
-    assert metrics["accuracy/subject"] == pytest.approx(subject["correct"] / subject["total"])
-    assert counts["all"]["total"] == 18
+    assert "test, 18 clips" in told and "fd_probe" in told and "subject" in told and "flickering" in told
+    folder = run / "evaluation" / "first_18"
+    assert {file.name for file in folder.iterdir()} == {"metrics.json", "report.html", "clips_test.npz"}
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["protocol"]["generated"].endswith("00000/checkpoints/generator.safetensors")
+    figures = report["splits"]["test"]
+    assert figures["clips"] == 18 and figures["all_correct"]["clips"] == 18
+    assert "r_precision" not in figures and figures["second_judge"] is None
+    assert 0 <= figures["diversity"]["value"] < 2
 
     other = run.parent / "again"
-    call(monkeypatch, "--checkpoint", run, "--num_clips", 18, "--output", other)
-    assert json.loads((other / "metrics.json").read_text()) == report  # the same noise, the same judge
+    call(monkeypatch, "--checkpoint", run, "--split", "test", "--num_clips", 18, "--quick", "--output", other)
+    again = json.loads((other / "metrics.json").read_text())
+    assert again["splits"]["test"]["attributes"] == figures["attributes"], "the same noise, the same judge"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--num_clips", "3"], "at least 4 clips"),
+        (["--num_clips", "3"], "at least 8 clips"),
         (["--checkpoint", "x", "--experiment", "y"], "not both"),
         (["--checkpoint", "no/such/run"], "no/such/run"),
+        (["--generated", "clips"], "belong together"),
+        (["--generated", "no/such", "--real", "no/such"], "no/such"),
+        (["--generated", "x", "--real", "y", "--checkpoint", "z"], "either --checkpoint or --generated"),
+        (["--devices", "0"], "at least one"),
+        (["--compare", "one"], "two runs"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
@@ -76,28 +80,3 @@ def test_an_unknown_split_names_the_choices(
     with pytest.raises(SystemExit):
         call(monkeypatch, "--checkpoint", run, "--split", "tset")
     assert "heldout" in capsys.readouterr().err
-
-
-def test_real_figures_stand_beside_generated_ones() -> None:
-    values = {
-        "fd_probe": 9.0,
-        "fd_probe_floor": 2.0,
-        "accuracy/all": 0.5,
-        "motion/static": 0.1,
-        "motion/static_real": 0.0,
-    }
-    assert evaluate.paired(values) == [("fd_probe", 9.0, 2.0), ("motion/static", 0.1, 0.0)]
-
-
-def test_missing_figures_are_null_in_json() -> None:
-    report = evaluate.as_json([Row("all", Proportion(1, 2), 1.0, 0.5, 0.0)], {"fd_probe": math.nan})
-    assert report["metrics"] == {"fd_probe": None}
-    assert report["counts"]["all"]["correct"] == 1
-    assert json.loads(json.dumps(report, allow_nan=False))["counts"]["all"]["interval"] == pytest.approx(
-        [0.0945, 0.9055], abs=1e-4
-    )
-
-
-def test_output_goes_to_the_run_folder() -> None:
-    assert evaluate.run_folder(Path("runs/a/00001/checkpoints/best_generator.safetensors")) == Path("runs/a/00001")
-    assert evaluate.run_folder(Path("models/lion.safetensors")) == Path("models")

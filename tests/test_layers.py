@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "judges": ("shapes", "datasets", "metrics"),
     "callbacks": ("shapes", "metrics", "video", "checkpoint"),
     "assemble": ("*",),
+    "reports": ("assemble", "config", "datasets", "metrics", "shapes", "video"),
     "training": ("assemble", "runs", "callbacks", "config"),
 }
 WITHOUT_LIGHTNING = (

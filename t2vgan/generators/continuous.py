@@ -115,7 +115,8 @@ class Continuous(nn.Module):
         if self.training:
             with torch.no_grad():
                 self.mirror.other_side = self.camera.film(canvas.flip(-1), path, self.size).transpose(1, 2)
-        return self.camera.film(canvas, path, self.size).transpose(1, 2), maps, path
+        video = self.camera.film(canvas, path, self.size).transpose(1, 2)
+        return bounded(video, self.training), maps, path
 
     def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Content code, canvases `(b, t, 3, h, w)` before the mirror, and where each word was looked at on them."""
@@ -135,4 +136,4 @@ class Continuous(nn.Module):
                 x, attention = self.attention[s](x, text.words, text.mask, t)
                 maps = attention.transpose(1, 2).reshape(b, t, -1, *x.shape[-2:])
         assert rgb is not None
-        return content, bounded(rgb, self.training).unflatten(0, (b, t)), maps
+        return content, rgb.float().unflatten(0, (b, t)), maps

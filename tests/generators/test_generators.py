@@ -22,7 +22,7 @@ CONTINUOUS = [name for name, part in GENERATORS.items() if part.continuous]
 # Parameters that get no gradient, by the end of their names.
 NO_GRADIENT = (
     "attention.key.bias",  # the softmax takes away what is the same for all words
-    "attention.8.key.bias",
+    "attention.10.key.bias",
     "mirror.of_content.weight",  # a hard bit: the loss `mirror` trains it
     "mirror.of_content.bias",
     "mirror.of_word.weight",

@@ -27,6 +27,7 @@ class Savanna:
     is asked for; "files" makes mp4 files under `root` on first use and decodes them.
     """
 
+    REPORTED_SPLITS = ("test", "heldout")  # by evaluations that are told nothing else
     PROBE_SPLIT = "probe"  # shows every combination, and only judges of generators are trained on it
 
     def __init__(
@@ -150,6 +151,7 @@ class Savanna:
             attributes=dict(entry.attributes),
             named=entry.named[which],
             contrasts=tuple(zip(entry.captions, entry.wrong, strict=True)),
+            changed=entry.changed,
         )
 
 

@@ -31,6 +31,7 @@ class Entry:
     captions: tuple[str, ...]  # the last one names every attribute, if there are several
     named: tuple[Named, ...]  # by each caption
     wrong: tuple[str, ...]  # for each caption the same sentence with one named attribute changed
+    changed: tuple[tuple[str, str], ...]  # for each of these the attribute, and what it is changed to
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Recipe:
         told = [choose_named(attributes, rng) for _ in range(self.captions_per_clip)]
         if self.captions_per_clip > 1:
             told[-1] = full_named(attributes)
-        values, pairs, captions, wrong = self.values, self.pairs, [], []
+        values, pairs, captions, wrong, made = self.values, self.pairs, [], [], []
 
         def allowed(other: Attributes) -> bool:
             # Else training would see held-out combinations in captions, and only ever as wrong ones.
@@ -98,8 +99,9 @@ class Recipe:
             other = change_one(attributes, named, rng, values=values, allowed=allowed)
             captions.append(compose(attributes, named, np.random.default_rng(wording)))
             changed = tuple(name for name in other if name in named or other[name] != attributes[name])
+            made.append(next((name, other[name]) for name in changed if other[name] != attributes.get(name)))
             wrong.append(compose(other, changed, np.random.default_rng(wording)))
-        return Entry(self.key(index), index, attributes, tuple(captions), tuple(told), tuple(wrong))
+        return Entry(self.key(index), index, attributes, tuple(captions), tuple(told), tuple(wrong), tuple(made))
 
     def key(self, index: int) -> str:
         return f"{self.split}/{index:06d}"

@@ -1,0 +1,270 @@
+"""Every figure of a report, from one look at each clip.
+
+`observe` looks at a batch once: features forwards and backwards, what moves and how fast, where the flow goes. All else
+is arithmetic on what was seen, so that generated clips, real clips and spoiled real ones (the controls) are measured
+alike and together:
+
+    seen = Observation.joined(observe(batch, extractor) for batch in clips)
+    distances(reference, real, fake, name="probe"); obedience(...); movement(...)
+
+A distance compares with the *reference*, clips of the training split. Its floor is the distance of the real clips whose
+captions were rendered, as many as the generated ones: what a perfect generator would get. The figures are plain nested
+dictionaries, as in `metrics.json` (docs/metrics_json.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from t2vgan.metrics.arrow import arrow_of_time
+from t2vgan.metrics.attributes import (
+    ALL,
+    AttributeAccuracy,
+    attribute_rows,
+    normalised_accuracy,
+    wilson_interval,
+)
+from t2vgan.metrics.checks import check_clips
+from t2vgan.metrics.extrapolated import LEAST, extrapolated_frechet_distance
+from t2vgan.metrics.flow import STRIDE, camera_and_subject_motion
+from t2vgan.metrics.frechet import frechet_distance
+from t2vgan.metrics.intervals import jackknife_interval
+from t2vgan.metrics.kernel import jedi_kernel_distance, kernel_distance
+from t2vgan.metrics.mind import mind_distance
+from t2vgan.metrics.motion import flicker, is_static, motion_energy, motion_spectrum, spectrum_gap
+from t2vgan.metrics.nearest import memorisation
+from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
+from t2vgan.shapes import Video
+
+ENOUGH = 2  # clips per dimension; below, a Fréchet distance says more of their number than of the clips
+FLOW = {"camera": "flow_camera", "direction": "flow_direction"}  # attributes that optical flow can tell, too
+
+Figures = dict[str, Any]
+
+
+@dataclass
+class Observation:
+    """What was seen of n clips; row i of everything is clip i."""
+
+    features: dict[str, Float[Tensor, "n d"]]  # by the name of the network
+    backwards: Float[Tensor, "n d"]  # of the first of them, of the same clips, last frame first
+    energy: Float[Tensor, " n"]
+    static: Bool[Tensor, " n"]
+    flicker: Float[Tensor, " n"]
+    spectrum: Float[Tensor, "n f"]
+    camera: list[str]  # by optical flow; empty where it was not asked for
+    direction: list[str]
+
+    def __len__(self) -> int:
+        return len(self.energy)
+
+    @staticmethod
+    def joined(parts: Iterable[Observation]) -> Observation:
+        """All parts as one. ValueError without any clip, and for clips of different length."""
+        found = list(parts)
+        if not found:
+            raise ValueError("there are no clips to look at")
+        lengths = sorted({2 * (part.spectrum.shape[1] - 1) for part in found})
+        if len(lengths) > 1:
+            raise ValueError(f"clips of different length cannot be compared: about {lengths} frames")
+        joined: dict[str, Any] = {}
+        for each in fields(Observation):
+            values = [getattr(part, each.name) for part in found]
+            joined[each.name] = _concatenated(values)
+        return Observation(**joined)
+
+    def __getitem__(self, rows: Sequence[int]) -> Observation:
+        chosen: dict[str, Any] = {}
+        for each in fields(Observation):
+            chosen[each.name] = _taken(getattr(self, each.name), list(rows))
+        return Observation(**chosen)
+
+
+def _concatenated(values: list[Any]) -> Any:
+    if isinstance(values[0], Tensor):
+        return torch.cat(values)
+    if isinstance(values[0], dict):
+        return {name: torch.cat([value[name] for value in values]) for name in values[0]}
+    return [value for row in values for value in row]
+
+
+def _taken(value: Any, rows: list[int]) -> Any:
+    if isinstance(value, Tensor):
+        return value[rows]
+    if isinstance(value, dict):
+        return {name: features[rows] for name, features in value.items()}
+    return [value[i] for i in rows if value]
+
+
+@torch.no_grad()
+def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
+    """Look at a batch of clips of 3 frames or more, in [-1, 1]. ValueError for clips that cannot be judged.
+
+    The first extractor also sees the clips backwards; `flow` asks for camera and direction by optical flow.
+    """
+    check_clips(video, reader=extractors[0].name, least_frames=STRIDE + 1)
+    video = video.float().clamp(-1, 1)
+    motion = camera_and_subject_motion(video) if flow else None
+    return Observation(
+        features={extractor.name: extractor.features(video).cpu() for extractor in extractors},
+        backwards=extractors[0].features(video.flip(2)).cpu(),
+        energy=motion_energy(video).cpu(),
+        static=is_static(video).cpu(),
+        flicker=flicker(video).cpu(),
+        spectrum=motion_spectrum(video).cpu(),
+        camera=motion.camera if motion else [],
+        direction=motion.direction if motion else [],
+    )
+
+
+def distances(
+    reference: Float[Tensor, "m d"], real: Float[Tensor, "n d"], fake: Float[Tensor, "k d"], *, name: str
+) -> Figures:
+    """Fréchet, kernel and Monge distance, precision, recall, density and coverage; `name` is that of the features.
+
+    `value` is the generated clips' distance from the reference, `floor` that of the real clips, `low` and `high` the
+    95 % interval of the value by the jackknife over both sets.
+    """
+    sides = reference, real, fake
+    if not all(bool(torch.isfinite(side).all()) for side in sides):
+        raise ValueError(f"there are NaN or infinite {name} features: has the generator diverged?")
+    least, dim = min(map(len, sides)), reference.shape[1]
+    found: Figures = {}
+    for key, distance in (("fd", frechet_distance), ("kid", kernel_distance), ("mind", mind_distance)):
+        interval = jackknife_interval(distance, reference, fake)
+        figure = {"value": interval.value, "floor": float(distance(reference, real))}
+        found[f"{key}_{name}"] = figure | {"low": interval.low, "high": interval.high}
+    if least < ENOUGH * dim:
+        found[f"fd_{name}"]["warning"] = f"only {least} clips for {dim} dimensions"
+    jedi, floor = (float(jedi_kernel_distance(reference, side)) for side in (fake, real))
+    found[f"jedi_form_{name}"] = {"value": jedi, "floor": floor}
+    if least >= LEAST:
+        infinite, floor = (extrapolated_frechet_distance(reference, side) for side in (fake, real))
+        found[f"fd_infinite_{name}"] = {"value": infinite.value, "floor": floor.value}
+        if not infinite.reliable:
+            found[f"fd_infinite_{name}"]["warning"] = "too few clips for a line"
+    if least > NEIGHBOURS:
+        generated, ceiling = (precision_recall(reference, side)._asdict() for side in (fake, real))
+        for key, value in generated.items():
+            found[f"{key}_{name}"] = {"value": value, "ceiling": ceiling[key]}
+    return found
+
+
+def movement(real: Observation, fake: Observation) -> Figures:
+    """Is it really video? Generated clips beside the real ones whose captions they render."""
+    found: Figures = {
+        "motion_energy": beside(fake.energy, real.energy),
+        "static_share": beside(fake.static.double(), real.static.double()),
+        "flicker": beside(finite(fake.flicker), finite(real.flicker)),
+        "motion_spectrum_gap_db": {
+            "value": float(spectrum_gap(real.spectrum, fake.spectrum)),
+            "floor": float(spectrum_gap(real.spectrum[::2], real.spectrum[1::2])) if len(real) > 1 else None,
+        },
+    }
+    if min(len(real), len(fake)) >= 3:
+        first = next(iter(real.features))
+        arrow = arrow_of_time(real.features[first], real.backwards, fake.features[first], fake.backwards)
+        found["arrow_of_time"] = {"value": arrow.score, "p_value": arrow.p_value, "forward": arrow.forward}
+        found["arrow_of_time"]["forward_real"] = arrow.forward_real
+    return found
+
+
+def novelty(reference: Observation, real: Observation, fake: Observation) -> Figures:
+    """Are generated clips copies of training clips?"""
+    first = next(iter(reference.features))
+    found = memorisation(reference.features[first], real.features[first], fake.features[first])
+    return {"memorisation": {"value": found.copying, "copies": found.copies, "as_new_as_real": 0.5}}
+
+
+def obedience(
+    extractor: Any,
+    real: Observation,
+    fake: Observation,
+    truth: Sequence[Mapping[str, str]],
+    named: Sequence[Sequence[str]] | None,
+    *,
+    flow: bool = True,
+) -> Figures:
+    """Does it show what the text says? `attributes`, `all_correct`, the same where everything is named, and by flow.
+
+    low and high are the Wilson interval of the accuracy, normalised as the accuracy itself is.
+    """
+    judged = {side: AttributeAccuracy(attributes=extractor.attributes) for side in ("real", "fake")}
+    for side, seen in (("real", real), ("fake", fake)):
+        judged[side].update(extractor.classify(seen.features[extractor.name]), truth, named)
+    rows = {row.name: row for row in attribute_rows(judged["fake"].compute(), judged["real"].compute())}
+    found: Figures = {"attributes": {}}
+    for name, row in rows.items():
+        figure = accuracy_figure(row.counts.correct, row.counts.total, floor=row.floor, ceiling=row.ceiling)
+        if name == ALL:
+            found["all_correct"] = figure
+        else:
+            figure["confusion"] = confusion(judged["fake"], name)
+            found["attributes"][name] = figure
+    if named is not None and any(named):
+        every = max(len(of_clip) for of_clip in named)
+        full = [i for i, of_clip in enumerate(named) if len(of_clip) == every]
+        if 4 <= len(full) < len(named):
+            told = [truth[i] for i in full], [named[i] for i in full]
+            sub = obedience(extractor, real[full], fake[full], *told, flow=False)
+            found["where_all_is_named"] = {"clips": len(full), "all_correct": sub.get("all_correct")}
+    if flow and fake.camera:
+        found["by_flow"] = {
+            name: flow_figure(getattr(real, name), getattr(fake, name), truth, named, name) for name in FLOW
+        }
+        found["by_flow"] = {name: figure for name, figure in found["by_flow"].items() if figure}
+    return found
+
+
+def flow_figure(
+    real: Sequence[str],
+    fake: Sequence[str],
+    truth: Sequence[Mapping[str, str]],
+    named: Sequence[Sequence[str]] | None,
+    name: str,
+) -> Figures | None:
+    """Accuracy of an attribute by optical flow: no weights, nothing that was trained."""
+    wanted = [of_clip.get(name) if named is None or name in named[i] else None for i, of_clip in enumerate(truth)]
+    clips = [i for i, value in enumerate(wanted) if value is not None]
+    if len(clips) < 2:
+        return None
+    right, ceiling = (sum(side[i] == wanted[i] for i in clips) for side in (fake, real))
+    pairs = len(clips) * (len(clips) - 1)
+    by_chance = sum(real[i] == wanted[j] for i in clips for j in clips if i != j) / pairs
+    return accuracy_figure(right, len(clips), floor=by_chance, ceiling=ceiling / len(clips))
+
+
+def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -> Figures:
+    def normal(value: float) -> float:
+        return normalised_accuracy(value, floor=floor, ceiling=ceiling)
+
+    low, high = wilson_interval(correct, total)
+    return {
+        "accuracy": correct / total if total else math.nan, "ceiling": ceiling, "floor": floor,
+        "normalised": normal(correct / total) if total else math.nan, "low": normal(low), "high": normal(high),
+        "correct": correct, "clips": total,
+    }  # fmt: skip
+
+
+def confusion(judged: AttributeAccuracy, name: str) -> Figures:
+    """{"values": [...], "counts": rows of the wanted value, columns of what the judge saw}."""
+    values = judged.attributes[name]
+    table = judged.confusion[list(judged.attributes).index(name), : len(values), : len(values)]
+    return {"values": values, "counts": table.tolist()}
+
+
+def beside(fake: Tensor, real: Tensor) -> Figures:
+    """Means of generated and real clips, and their ratio."""
+    value, other = (float(side.double().mean()) if len(side) else math.nan for side in (fake, real))
+    return {"value": value, "real": other, "ratio": value / other if other else math.nan}
+
+
+def finite(values: Tensor) -> Tensor:
+    return values[torch.isfinite(values)]

@@ -1,0 +1,230 @@
+"""From what was seen to the figures of metrics.json (docs/metrics_json.md)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from t2vgan.metrics.controls import other_captions, replayed
+from t2vgan.metrics.motion import diversity
+from t2vgan.metrics.panel import Figures, Observation, distances, movement, novelty, obedience
+from t2vgan.reports.measure import CAPTIONS, CONTROLLED, Measured
+from t2vgan.reports.sources import BATCH, SAMPLES, Embedding, Source
+
+FORMAT = "t2vgan-metrics-1"
+LEAST = 8  # clips that figures need
+SWAPPED = 256  # clips that are made again for a changed caption
+FEW = 256  # clips below which a report says so in every distance
+
+
+def split_figures(seen: Measured, source: Source) -> Figures:
+    """All figures of one split. ValueError below LEAST clips."""
+    judge, count = source.extractors[0], len(seen.fake)
+    if min(count, len(seen.reference)) < LEAST:
+        raise ValueError(f"{count} generated and {len(seen.reference)} reference clips: at least {LEAST} are needed")
+    found: Figures = {"clips": count, "left_out": seen.left_out}
+    for name, features in seen.reference.features.items():
+        if name == Embedding.name:
+            continue
+        found |= distances(features, seen.real.features[name], seen.fake.features[name], name=printed(name))
+    found |= movement(seen.real, seen.fake)
+    found |= novelty(seen.reference, seen.real, seen.fake)
+    if getattr(judge, "attributes", None) and any(seen.attributes):
+        found |= obedience(judge, seen.real, seen.fake, seen.attributes, named(seen))
+        found["second_judge"] = second_opinion(seen, source)
+        found["caption_swap"] = swapped(seen, source)
+    if source.encoder is not None:
+        found["r_precision"] = retrieval(seen, source.encoder)
+    again = source.again(distinct(seen.captions)[:CAPTIONS])
+    if again is not None:
+        found["diversity"] = within_captions(again, source, seen)
+    found["controls"] = controls(seen, judge)
+    for extractor in source.extractors:
+        if getattr(extractor, "is_kinetics_i3d", False):  # nothing else may bear the name
+            found["fvd"] = found[f"fd_{printed(extractor.name)}"]
+    if count < FEW:
+        found["warning"] = f"{count} clips are few: expect wide intervals, and compare only with as many clips"
+    return found
+
+
+def printed(name: str) -> str:
+    """The features' name as a part of the figures' names."""
+    return re.sub(r"[^0-9a-zA-Z]+", "_", name).strip("_")
+
+
+def named(seen: Measured) -> list[Sequence[str]] | None:
+    return seen.named if any(seen.named) else None
+
+
+def distinct(captions: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(captions))
+
+
+def within_captions(again: Iterable[Any], source: Source, seen: Measured) -> Figures:
+    """Diversity of generated clips of one caption, beside that of real clips whose named attributes are the same."""
+    judge = source.extractors[0]
+    with torch.no_grad():
+        value = float(diversity(torch.stack([judge.features(video).cpu() for video in again])))
+    real = alike_and_any(seen) if any(seen.attributes) else None
+    return {"value": value, "captions": min(CAPTIONS, len(distinct(seen.captions))), "samples": SAMPLES, "real": real}
+
+
+def second_opinion(seen: Measured, source: Source) -> Figures | None:
+    """Accuracies by a judge of other architecture and seed."""
+    others = [e for e in source.extractors[1:] if getattr(e, "attributes", None)]
+    if not others:
+        return None
+    found = obedience(others[0], seen.real, seen.fake, seen.attributes, named(seen), flow=False)
+    for figure in found["attributes"].values():
+        figure.pop("confusion", None)
+    return {"name": others[0].name, **found}
+
+
+@torch.no_grad()
+def swapped(seen: Measured, source: Source) -> Figures | None:
+    """The same noise, one attribute of the caption changed: see `metrics.swap`."""
+    from t2vgan.metrics.swap import caption_swap
+
+    judge, rows, captions, changes = source.extractors[0], [], [], []
+    for i, (caption, pairs, changed) in enumerate(zip(seen.captions, seen.contrasts, seen.changed, strict=True)):
+        told = [(wrong, change) for (right, wrong), change in zip(pairs, changed, strict=False) if right == caption]
+        if told and len(rows) < SWAPPED:
+            rows.append(i)
+            captions.append(told[0][0])
+            changes.append(told[0][1])
+    if not rows:
+        return None
+    logits = []
+    for start in range(0, len(rows), BATCH):
+        part = slice(start, start + BATCH)
+        video = source.retold(captions[part], [seen.indices[i] for i in rows[part]])
+        if video is None:
+            return None
+        logits.append({name: values.cpu() for name, values in judge.predict(video).items()})
+    after = {name: torch.cat([part[name] for part in logits]) for name in logits[0]}
+    before = {name: values.cpu() for name, values in judge.classify(seen.fake.features[judge.name][rows]).items()}
+    found = caption_swap(before, after, changes, attributes=judge.attributes)
+    return {name: {key: share(value) for key, value in swap._asdict().items()} for name, swap in found.items()}
+
+
+def share(counts: Any) -> Figures:
+    low, high = counts.interval
+    return {"value": counts.rate, "low": low, "high": high, "clips": counts.total}
+
+
+def retrieval(seen: Measured, encoder: Any) -> Figures:
+    """R-precision among the captions of other clips, and against the own caption with something untrue in it."""
+    from t2vgan.metrics.retrieval import retrieval_precision
+
+    pairs = zip(seen.captions, seen.contrasts, seen.wrong_captions, strict=True)
+    hard = [next((wrong for right, wrong in told if right == caption), other) for caption, told, other in pairs]
+    sides = seen.fake.features[Embedding.name], seen.real.features[Embedding.name]
+    found = retrieval_precision(encoder, sides[0], seen.captions, hard, real=sides[1])
+    return {
+        name: {**share(one.found), "ceiling": one.ceiling.rate if one.ceiling else None, "floor": one.chance}
+        for name, one in found.items()
+    }
+
+
+def alike_and_any(seen: Measured) -> float | None:
+    """The same for real clips of the split: mean distance between clips of equal attributes over that of any two."""
+    real = next(iter(seen.real.features.values())).double()
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for i, truth in enumerate(seen.attributes):
+        groups.setdefault(tuple(sorted(truth.items())), []).append(i)
+    pairs = [(i, j) for rows in groups.values() for k, i in enumerate(rows) for j in rows[k + 1 :]]
+    if len(pairs) < 8:
+        return None
+    left, right = (real[[pair[side] for pair in pairs]] for side in (0, 1))
+    return float((left - right).norm(dim=1).mean() / torch.pdist(real).mean())
+
+
+def controls(seen: Measured, judge: Any) -> dict[str, Figures]:
+    """Real clips, and real clips with one thing wrong, measured as if they had been generated."""
+    rows = [i for i, index in enumerate(seen.indices) if index < CONTROLLED]
+    real, count = seen.real[rows], len(rows)
+    truth = [seen.attributes[i] for i in rows]
+    told = [seen.named[i] for i in rows] if named(seen) else None
+    shown = {"real": real, **seen.controls}
+    shown["replayed"] = seen.reference[replayed(len(seen.reference), count)]
+    found = {name: control_figures(seen, real, fake, judge) for name, fake in shown.items()}
+    found["generated"] = control_figures(seen, real, seen.fake[rows], judge)
+    if getattr(judge, "attributes", None) and any(truth):
+        for name, fake in {**shown, "generated": seen.fake[rows]}.items():
+            if name != "replayed":
+                found[name] |= all_correct(obedience(judge, real, fake, truth, told))
+        order = other_captions([seen.captions[i] for i in rows])
+        others, names = [truth[i] for i in order], [told[i] for i in order] if told else None
+        found["captions_shuffled"] = all_correct(obedience(judge, real, real, others, names))
+    return found
+
+
+def all_correct(figures: Figures) -> Figures:
+    return {"all_correct": figures.get("all_correct", {}).get("accuracy", math.nan)}
+
+
+def control_figures(seen: Measured, real: Observation, fake: Observation, judge: Any) -> Figures:
+    from t2vgan.metrics.frechet import frechet_distance
+    from t2vgan.metrics.kernel import kernel_distance
+    from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
+
+    reference = seen.reference[range(min(len(fake), len(seen.reference)))]
+    sides = reference.features[judge.name], fake.features[judge.name]
+    moved = movement(real, fake)
+    found: Figures = {
+        f"fd_{judge.name}": float(frechet_distance(*sides)),
+        f"kid_{judge.name}": float(kernel_distance(*sides)),
+        "motion_energy": moved["motion_energy"]["ratio"],
+        "static_share": moved["static_share"]["value"],
+        "flicker": moved["flicker"]["value"],
+        "motion_spectrum_gap_db": moved["motion_spectrum_gap_db"]["value"],
+        "arrow_of_time": moved.get("arrow_of_time", {}).get("value", math.nan),
+        "memorisation": novelty(seen.reference, real, fake)["memorisation"]["value"],
+    }
+    if min(map(len, sides)) > NEIGHBOURS:
+        found[f"recall_{judge.name}"] = precision_recall(*sides).recall
+    return found
+
+
+def gap(test: Mapping[str, Any], heldout: Mapping[str, Any]) -> Figures:
+    """Normalised accuracy on held-out combinations minus that on combinations like those of training."""
+    shared = [name for name in test.get("attributes", {}) if name in heldout.get("attributes", {})]
+    found = {n: heldout["attributes"][n]["normalised"] - test["attributes"][n]["normalised"] for n in shared}
+    if "all_correct" in test and "all_correct" in heldout:
+        found["all_correct"] = heldout["all_correct"]["normalised"] - test["all_correct"]["normalised"]
+    return found
+
+
+def scores(seen: Measured, judge: Any) -> Tensor:
+    """How good each generated clip is, to show the best, middle and worst: the larger the better.
+
+    The judge's log-probability of what the caption names; without ground truth the distance to the nearest real clip.
+    """
+    features = seen.fake.features[judge.name]
+    if not getattr(judge, "attributes", None) or not any(seen.attributes):
+        from t2vgan.metrics.nearest import nearest_clips
+
+        return -nearest_clips(features, seen.real.features[judge.name]).distances
+    logits = {name: values.log_softmax(1).cpu() for name, values in judge.classify(features).items()}
+    found = torch.zeros(len(features))
+    for i, truth in enumerate(seen.attributes):
+        for name in seen.named[i] or truth:
+            if name in logits and truth.get(name) in judge.attributes[name]:
+                found[i] += float(logits[name][i, judge.attributes[name].index(truth[name])])
+    return found
+
+
+def plain(value: Any) -> Any:
+    """The same with null for what is not a finite number, since JSON knows no NaN."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
