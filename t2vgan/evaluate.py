@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
         prog="python -m t2vgan.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file")
+    add("--checkpoint", type=Path, metavar="PATH", help="a run folder, a .safetensors file, or pretrained")
     add("--experiment", metavar="NAME", help="the newest run of this experiment; with --generated: whose judge to use")
     add("--generated", type=Path, metavar="DIR", help="clips of any origin, each with its caption beside it")
     add("--real", type=Path, metavar="PATH", help="with --generated: a folder or manifest of real clips")
@@ -95,10 +95,11 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
         make = partial(folder_source, args.generated, args.real, *told)
         return {"all": make}, None, args.generated / "evaluation" / part
     from t2vgan import assemble
-    from t2vgan.runs import newest_run
+    from t2vgan.runs import SHIPPED, chosen
 
-    checkpoint = assemble.generator_file(args.checkpoint or newest_run(args.experiment))
+    checkpoint = assemble.generator_file(chosen(args.checkpoint, args.experiment))
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    run = Path() if checkpoint == SHIPPED else run  # nothing is written into an installation
     names = args.split or assemble.reported_splits(checkpoint)
     told = args.num_clips, args.features, args.quick
     makers = {name: partial(model_source, checkpoint, name, *told) for name in names}

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 RUNS = Path("runs")
+SHIPPED = Path(__file__).parent / "weights" / "lion_savanna.safetensors"
+PRETRAINED = "pretrained"  # the name of the model that ships
 
 
 def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
@@ -48,7 +50,7 @@ def _touched(run: Path) -> float:
 
 def newest_run(experiment: str | None = None) -> Path:
     """The newest run (of the experiment) that has a generator to use."""
-    usable = [p for p in run_dirs(experiment) if (p / "checkpoints" / "generator.safetensors").is_file()]
+    usable = [p for p in run_dirs(experiment) if _usable(p)]
     if not usable:
         what = f"of experiment '{experiment}' " if experiment else ""
         raise ValueError(
@@ -56,6 +58,24 @@ def newest_run(experiment: str | None = None) -> Path:
             f"python -m t2vgan.fit --experiment {experiment or 'lion_savanna'}, or name one with --checkpoint"
         )
     return usable[-1]
+
+
+def chosen(checkpoint: Path | None, experiment: str | None) -> Path:
+    """The named run folder or file, else the newest run that can be used, else the model that ships.
+
+    Relative to the current folder there may be no run at all: a fresh installation has something to show, too.
+    """
+    if checkpoint is not None and checkpoint != Path(PRETRAINED):
+        return checkpoint
+    if checkpoint is None and (experiment not in (None, SHIPPED.stem) or any(map(_usable, run_dirs(experiment)))):
+        return newest_run(experiment)
+    if not SHIPPED.is_file():
+        raise ValueError(f"no model ships with this installation ({SHIPPED} is missing): name one with --checkpoint")
+    return SHIPPED
+
+
+def _usable(run: Path) -> bool:
+    return (run / "checkpoints" / "generator.safetensors").is_file()
 
 
 def commit() -> str:

@@ -32,7 +32,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="a sentence in quotation marks")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help=".mp4, .gif or .png")
-    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="PATH", help="a run folder, a .safetensors file, or pretrained"
+    )
     parser.add_argument("--experiment", metavar="NAME", help="the newest run of this experiment (default: of any)")
     parser.add_argument("--seed", type=int, default=0, help="other noise, other clips (default: 0)")
     parser.add_argument("--count", type=int, default=1, help="clips per prompt (default: 1)")
@@ -53,11 +55,12 @@ def main() -> None:
     import torch
 
     from t2vgan.assemble import load_model
-    from t2vgan.runs import newest_run
+    from t2vgan.runs import SHIPPED, chosen
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any
-    model, experiment = load_model(args.checkpoint or newest_run(args.experiment), device)
+    checkpoint = chosen(args.checkpoint, args.experiment)
+    model, experiment = load_model(checkpoint, device)
     clip = experiment.clip
     fps = args.fps or clip.frames / clip.duration_s
     times = [i / fps for i in range(max(1, round((args.length or clip.duration_s) * fps)))]
@@ -69,6 +72,8 @@ def main() -> None:
     z = noise(args.seed, args.count, model.ema_generator.z_dim).repeat(len(args.prompts), 1).to(device)
     clips = [render(model, caption, z[i : i + 1], times) for i, caption in enumerate(captions)]
     write(args.output, clips, captions, fps=fps, scale=args.scale)
+    if checkpoint == SHIPPED:
+        print("by the model that ships; train your own with python -m t2vgan.fit, or name one with --checkpoint")
     print(f"{args.output}: {len(clips)} clip{'s' * (len(clips) > 1)} of {len(times)} frames, {len(times) / fps:g} s")
     if args.attention:
         write_attention(args.attention, model, args.prompts[0], z[:1], times)

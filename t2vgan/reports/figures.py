@@ -80,6 +80,7 @@ def second_opinion(seen: Measured, source: Source) -> Figures | None:
     if not others:
         return None
     found = obedience(others[0], seen.real, seen.fake, seen.attributes, named(seen), flow=False)
+    found.pop("where_all_is_named", None)
     for figure in found["attributes"].values():
         figure.pop("confusion", None)
     return {"name": others[0].name, **found}
