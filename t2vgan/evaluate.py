@@ -5,7 +5,7 @@
     python -m t2vgan.evaluate --generated clips/ --real my_clips/      # any clips, with their captions beside them
     python -m t2vgan.evaluate --compare runs/lion_savanna/00003 runs/lion_savanna/00004
 
-Every clip is generated once, from noise that its place in the split decides, and looked at once. What the figures are:
+Clips are generated from noise that their place in the split decides, and looked at once. What the figures are:
 docs/metrics_json.md.
 """
 
@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     add("--frames", type=int, default=16, help="with --generated: frames per clip (default: 16)")
     add("--duration_s", type=float, default=2.0, help="with --generated: seconds per clip (default: 2)")
     add("--compare", type=Path, nargs="+", metavar="RUN", help="two or more evaluated runs, clip by clip")
-    folder = "default: evaluation/ in the run folder; evaluation/first_<N> with --num_clips"
+    folder = "default: evaluation/ in the run folder; evaluation/<split>_first_<N> for a part of it"
     add("--output", type=Path, metavar="DIR", help=folder)
     return parser.parse_args()
 
@@ -88,12 +88,14 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
     """What makes the source of each split on a device, the run's validations, and where the report goes."""
     from t2vgan.reports.sources import folder_source, model_source
 
-    part = Path(".") if args.num_clips is None else Path(f"first_{args.num_clips}")
+    part = Path("_".join([*(args.split or []), *([f"first_{args.num_clips}"] if args.num_clips else [])]) or ".")
     if args.generated:
         view = {"size": args.size, "frames": args.frames, "duration_s": args.duration_s}
-        told = view, (args.split or ["all"])[0], args.num_clips, args.features, args.experiment
-        make = partial(folder_source, args.generated, args.real, *told)
-        return {"all": make}, None, args.generated / "evaluation" / part
+        told = args.num_clips, args.features, args.experiment
+        makers = {
+            name: partial(folder_source, args.generated, args.real, view, name, *told) for name in args.split or ["all"]
+        }
+        return makers, None, args.generated / "evaluation" / part
     from t2vgan import assemble
     from t2vgan.runs import SHIPPED, chosen
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from t2vgan.datasets.cache import FrameCache, alone
+from t2vgan.metrics.cards import fingerprint_of
 from t2vgan.metrics.contrastive import fit_dual_encoder
 from t2vgan.metrics.dual_encoder import DualEncoder
 from t2vgan.metrics.fitting import collect_attributes, fit_probe, probe_accuracy
@@ -69,7 +70,7 @@ def _found_or_made(
         if not path.is_file():
             with tempfile.TemporaryDirectory(dir=folder, prefix=f"{name}-frames-") as frames:
                 judge = make(FrameCache(dataset, frames))
-            judge.fingerprint = digest
+            judge.fingerprint = fingerprint_of(judge)
             judge.save(path)
     return load(path)
 

@@ -29,7 +29,9 @@ SMALL = (
     "clips=16 clip.size=16 clip.frames=8 data.batch=4 data.val_clips=8 samples.count=2 trainer.threads=1"
     " generator.width=16 generator.dim=32 text.encoder.dim=16 evaluation.every_clips=8 trainer.log_every_steps=1"
 )
-DRAWN = " data.dataset.counts.train=16 data.dataset.counts.val=8 data.dataset.counts.test=8 data.dataset.counts.heldout=8"
+DRAWN = (
+    " data.dataset.counts.train=16 data.dataset.counts.val=8 data.dataset.counts.test=8 data.dataset.counts.heldout=8"
+)
 DRAWN += " data.dataset.counts.probe=32"
 JUDGE = " evaluation.probe.clips=32 evaluation.probe.epochs=1"
 EYES = " discriminators.frames.see_size=32 discriminators.frames.width=16 discriminators.frames.channels=8"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from t2vgan.runs import commit, new_run_dir, newest_run, run_dirs
+from t2vgan import runs
+from t2vgan.runs import chosen, commit, new_run_dir, newest_run, run_dirs
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +96,22 @@ def test_nothing_to_use_yet():
         newest_run()
     with pytest.raises(ValueError, match=r"of experiment 'lions' under runs/: .* --experiment lions"):
         newest_run("lions")
+
+
+def test_what_is_used_when_nothing_or_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shipped = tmp_path / "lion_savanna.safetensors"
+    monkeypatch.setattr(runs, "SHIPPED", shipped)
+    with pytest.raises(ValueError, match="no model ships"):
+        chosen(None, None)
+    shipped.write_text("weights")
+    made("lion_savanna", hour=2, generator=False)
+    assert chosen(None, None) == chosen(None, "lion_savanna") == chosen(Path("pretrained"), None) == shipped
+    with pytest.raises(ValueError, match="of experiment 'zebras'"):
+        chosen(None, "zebras")
+    zebra = made("zebras", hour=1)
+    assert chosen(None, None) == chosen(None, "zebras") == zebra
+    assert chosen(Path("pretrained"), None) == chosen(None, "lion_savanna") == shipped
+    assert chosen(Path("x"), None) == Path("x")
 
 
 def test_the_commit_of_the_code():

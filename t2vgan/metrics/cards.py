@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -13,6 +15,15 @@ from torch import nn
 from t2vgan.system import written_whole
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def fingerprint_of(network: nn.Module) -> str:
+    """A hash of the weights: equal for equal networks only, whatever they were trained from."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_network(path: Path, network: nn.Module, card: Mapping[str, str]) -> None:

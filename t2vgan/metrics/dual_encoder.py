@@ -41,7 +41,7 @@ class DualEncoder(nn.Module):
     def __init__(self, *, width: int = 32, dim: int = 64, seed: int = 0) -> None:
         super().__init__()
         self.width, self.dim, self.seed = width, dim, seed
-        self.fingerprint = ""  # of the clips and settings it was trained with
+        self.fingerprint = ""  # of the weights
         self.accuracy: dict[str, float] = {}  # R-precision on real clips that it was not trained on
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

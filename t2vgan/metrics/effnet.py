@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from t2vgan.metrics.cards import fingerprint_of
 from t2vgan.shapes import Video
 
 CHANNELS = 320  # of the last block
@@ -27,6 +29,7 @@ class EffNetFeatures(nn.Module):
 
     name = "effnet"
     dim = 2 * CHANNELS
+    protocol = MappingProxyType({"resize": f"{SIZE} x {SIZE}, bilinear with antialiasing", "frames": FRAMES})
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +42,7 @@ class EffNetFeatures(nn.Module):
         self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
         self.blocks = nn.Sequential(*network._blocks)
         self.requires_grad_(False).eval()
+        self.fingerprint = fingerprint_of(self)
 
     def train(self, mode: bool = True) -> EffNetFeatures:
         """Batch norms stay as ImageNet left them."""

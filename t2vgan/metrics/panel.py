@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.shapes import Video
 
 ENOUGH = 2  # clips per dimension; below, a Fréchet distance says more of their number than of the clips
-FLOW = {"camera": "flow_camera", "direction": "flow_direction"}  # attributes that optical flow can tell, too
+FLOW = ("camera", "direction")  # attributes that optical flow can tell, too
 
 Figures = dict[str, Any]
 
@@ -125,7 +126,12 @@ def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
 
 
 def distances(
-    reference: Float[Tensor, "m d"], real: Float[Tensor, "n d"], fake: Float[Tensor, "k d"], *, name: str
+    reference: Float[Tensor, "m d"],
+    real: Float[Tensor, "n d"],
+    fake: Float[Tensor, "k d"],
+    *,
+    name: str,
+    unbiased: bool = True,
 ) -> Figures:
     """Fréchet, kernel and Monge distance, precision, recall, density and coverage; `name` is that of the features.
 
@@ -137,7 +143,8 @@ def distances(
         raise ValueError(f"there are NaN or infinite {name} features: has the generator diverged?")
     least, dim = min(map(len, sides)), reference.shape[1]
     found: Figures = {}
-    for key, distance in (("fd", frechet_distance), ("kid", kernel_distance), ("mind", mind_distance)):
+    frechet = partial(frechet_distance, unbiased=unbiased)
+    for key, distance in (("fd", frechet), ("kid", kernel_distance), ("mind", mind_distance)):
         interval = jackknife_interval(distance, reference, fake)
         figure = {"value": interval.value, "floor": float(distance(reference, real))}
         found[f"{key}_{name}"] = figure | {"low": interval.low, "high": interval.high}
@@ -146,7 +153,7 @@ def distances(
     jedi, floor = (float(jedi_kernel_distance(reference, side)) for side in (fake, real))
     found[f"jedi_form_{name}"] = {"value": jedi, "floor": floor}
     if least >= LEAST:
-        infinite, floor = (extrapolated_frechet_distance(reference, side) for side in (fake, real))
+        infinite, floor = (extrapolated_frechet_distance(reference, side, unbiased=unbiased) for side in (fake, real))
         found[f"fd_infinite_{name}"] = {"value": infinite.value, "floor": floor.value}
         if not infinite.reliable:
             found[f"fd_infinite_{name}"]["warning"] = "too few clips for a line"
@@ -157,8 +164,11 @@ def distances(
     return found
 
 
-def movement(real: Observation, fake: Observation) -> Figures:
-    """Is it really video? Generated clips beside the real ones whose captions they render."""
+def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figures:
+    """Is it really video? Generated clips beside the real ones whose captions they render.
+
+    sees_order: whether the first features depend on the order of frames; else they know no arrow of time.
+    """
     found: Figures = {
         "motion_energy": beside(fake.energy, real.energy),
         "static_share": beside(fake.static.double(), real.static.double()),
@@ -168,7 +178,7 @@ def movement(real: Observation, fake: Observation) -> Figures:
             "floor": float(spectrum_gap(real.spectrum[::2], real.spectrum[1::2])) if len(real) > 1 else None,
         },
     }
-    if min(len(real), len(fake)) >= 3:
+    if sees_order and min(len(real), len(fake)) >= 3:
         first = next(iter(real.features))
         arrow = arrow_of_time(real.features[first], real.backwards, fake.features[first], fake.backwards)
         found["arrow_of_time"] = {"value": arrow.score, "p_value": arrow.p_value, "forward": arrow.forward}
@@ -189,10 +199,8 @@ def obedience(
     fake: Observation,
     truth: Sequence[Mapping[str, str]],
     named: Sequence[Sequence[str]] | None,
-    *,
-    flow: bool = True,
 ) -> Figures:
-    """Does it show what the text says? `attributes`, `all_correct`, the same where everything is named, and by flow.
+    """Does it show what the text says? `attributes`, `all_correct`, and the same where everything is named.
 
     low and high are the Wilson interval of the accuracy, normalised as the accuracy itself is.
     """
@@ -209,18 +217,20 @@ def obedience(
             figure["confusion"] = confusion(judged["fake"], name)
             found["attributes"][name] = figure
     if named is not None and any(named):
-        every = max(len(of_clip) for of_clip in named)
-        full = [i for i, of_clip in enumerate(named) if len(of_clip) == every]
+        full = [i for i, of_clip in enumerate(named) if set(extractor.attributes) <= set(of_clip)]
         if 4 <= len(full) < len(named):
             told = [truth[i] for i in full], [named[i] for i in full]
-            sub = obedience(extractor, real[full], fake[full], *told, flow=False)
+            sub = obedience(extractor, real[full], fake[full], *told)
             found["where_all_is_named"] = {"clips": len(full), "all_correct": sub.get("all_correct")}
-    if flow and fake.camera:
-        found["by_flow"] = {
-            name: flow_figure(getattr(real, name), getattr(fake, name), truth, named, name) for name in FLOW
-        }
-        found["by_flow"] = {name: figure for name, figure in found["by_flow"].items() if figure}
     return found
+
+
+def by_flow(
+    real: Observation, fake: Observation, truth: Sequence[Mapping[str, str]], named: Sequence[Sequence[str]] | None
+) -> Figures:
+    """Camera and direction by optical flow, of those that the truth knows."""
+    found = {name: flow_figure(getattr(real, name), getattr(fake, name), truth, named, name) for name in FLOW}
+    return {name: figure for name, figure in found.items() if figure}
 
 
 def flow_figure(

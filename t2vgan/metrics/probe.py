@@ -44,7 +44,7 @@ class Probe(nn.Module):
             raise ValueError(f"there is no probe '{name}'; choose from {', '.join(BODIES)}")
         self.attributes = {name: list(values) for name, values in attributes.items()}
         self.name, self.width, self.seed = name, width, seed
-        self.fingerprint = ""  # of the clips and settings it was trained with
+        self.fingerprint = ""  # of the weights: two probes are the same only if these are
         self.accuracy: dict[str, float] = {}  # on real clips that it was not trained on
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -61,6 +61,7 @@ class Probe(nn.Module):
 
     def classify(self, features: Float[Tensor, "b d"]) -> dict[str, Float[Tensor, "b v"]]:
         """Logits per attribute from features: judging costs no second pass."""
+        features = features.to(self.mean.device)  # what was seen of many clips is kept on the CPU
         return {name: head(features) for name, head in self.heads.items()}
 
     @torch.no_grad()

@@ -96,6 +96,10 @@ def check_alike(clips: Sequence[Clips], names: Sequence[str], split: str) -> Non
     for name, other in zip(names[1:], clips[1:], strict=True):
         if str(other["features_name"]) != str(clips[0]["features_name"]):
             raise ValueError(f"--compare: {names[0]} and {name} were judged by different judges; evaluate both again")
+        if other["reference"].shape != clips[0]["reference"].shape or not np.allclose(
+            other["reference"], clips[0]["reference"], rtol=1e-3, atol=1e-3
+        ):
+            raise ValueError(f"--compare: {names[0]} and {name} have other reference clips; evaluate both again")
         if list(other["keys"]) != list(clips[0]["keys"]) or list(other["captions"]) != list(clips[0]["captions"]):
             raise ValueError(
                 f"--compare: {names[0]} and {name} were evaluated on different clips of {split}; evaluate both again"
@@ -111,7 +115,8 @@ def paired_tests(first: Clips, second: Clips) -> dict[str, dict[str, float]]:
             if asked.sum() >= 2:
                 one, two = (clips["right"][asked, i] == 1 for clips in (first, second))
                 found[f"accuracy/{name}"] = row(one, two, compare_accuracies(one.tolist(), two.tolist()))
-        one, two = ((clips["right"] != 0).all(1) for clips in (first, second))
+        asked = (first["right"] >= 0).any(1)
+        one, two = ((clips["right"][asked] != 0).all(1) for clips in (first, second))
         found["accuracy/all"] = row(one, two, compare_accuracies(one.tolist(), two.tolist()))
     energies = [np.abs(np.log((c["energy"] + 1e-4) / (c["energy_real"] + 1e-4))) for c in (first, second)]
     compared = compare_values(torch.from_numpy(energies[0]), torch.from_numpy(energies[1]))

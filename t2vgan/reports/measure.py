@@ -6,8 +6,8 @@ Batches have a fixed size and whole batches are shared out over processes, so th
 from __future__ import annotations
 
 import queue
+import signal
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from t2vgan.metrics.controls import CONTROLS
-from t2vgan.metrics.panel import Observation, observe
+from t2vgan.metrics.panel import FLOW, Observation, observe
 from t2vgan.reports.sources import Pairs, Source
 from t2vgan.shapes import Video, to_uint8
 from t2vgan.system import cores
@@ -83,7 +83,7 @@ def look_at_share(source: Source, rank: int, ranks: int, done: Done) -> Parts:
 
 
 def look(pairs: Pairs, extractors: Sequence[Any]) -> Part:
-    flow = bool(getattr(extractors[0], "attributes", None))
+    flow = any(set(FLOW) & set(truth) for truth in pairs.attributes)
     kept = [i for i, index in enumerate(pairs.indices) if index < CONTROLLED]
     spoiled = {}
     if kept:
@@ -121,7 +121,7 @@ def joined(shares: Sequence[Parts]) -> Measured:
         reference=Observation.joined(reference[number] for number in sorted(reference)),
         real=Observation.joined(part.real for part in ordered),
         fake=Observation.joined(part.fake for part in ordered),
-        controls={name: Observation.joined(part[name] for part in spoiled) for name in spoiled[0]},
+        controls={name: Observation.joined(part[name] for part in spoiled) for name in (spoiled[0] if spoiled else ())},
         strips=(np.concatenate([p.strips[0] for p in ordered]), np.concatenate([p.strips[1] for p in ordered])),
         **{name: [value for part in ordered for value in part.lists[name]] for name in LISTS},  # type: ignore[arg-type]
     )
@@ -157,26 +157,36 @@ def in_processes(
             context.Process(target=_work, args=(make, device, rank, len(devices), folder, told), daemon=True)
             for rank, device in enumerate(devices)
         ]
-        for worker in workers:
-            worker.start()
-        seen, whole, finished = 0, 0, 0
-        while finished < len(workers):
-            try:
-                word, value = told.get(timeout=2)
-            except queue.Empty:
-                if any(worker.exitcode not in (None, 0) for worker in workers):
-                    raise ValueError("evaluate: a process ended before its time; try again with --devices 1") from None
-                continue
-            if word == "error":
-                raise ValueError(value)
-            whole, seen, finished = max(whole, value), seen + (word == "batch"), finished + (word == "end")
-            progress(seen, whole)
-        for worker in workers:
-            worker.join()
+        try:
+            for worker in workers:
+                worker.start()
+            _wait_for(workers, told, progress)
+        finally:
+            for worker in workers:
+                if worker.is_alive():
+                    worker.terminate()
         return [torch.load(Path(folder) / f"{rank}.pt", weights_only=False) for rank in range(len(workers))]
 
 
+def _wait_for(workers: Sequence[Any], told: Any, progress: Callable[[int, int], None]) -> None:
+    seen, whole, finished = 0, 0, 0
+    while finished < len(workers):
+        try:
+            word, value = told.get(timeout=2)
+        except queue.Empty:
+            if any(worker.exitcode not in (None, 0) for worker in workers):
+                raise ValueError("evaluate: a process ended before its time; try again with --devices 1") from None
+            continue
+        if word == "error":
+            raise ValueError(value)
+        whole, seen, finished = max(whole, value), seen + (word == "batch"), finished + (word == "end")
+        progress(seen, whole)
+    for worker in workers:
+        worker.join()
+
+
 def _work(make: Callable[[str], Source], device: str, rank: int, ranks: int, folder: str, told: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began this one
     if device == "cpu":
         torch.set_num_threads(max(1, cores() // ranks))
     try:
@@ -187,4 +197,3 @@ def _work(make: Callable[[str], Source], device: str, rank: int, ranks: int, fol
         told.put(("end", whole))
     except ValueError as error:
         told.put(("error", str(error)))
-        time.sleep(5)  # the message has to leave before the process does

@@ -68,11 +68,11 @@ def told_of_figures(source: Source, seen: Measured) -> dict[str, Any]:
     for extractor in source.extractors:
         about = {"hash": getattr(extractor, "fingerprint", "") or None, "dim": getattr(extractor, "dim", None)}
         about |= {"accuracy_on_real_clips": getattr(extractor, "accuracy", None)}
-        features[extractor.name] = {**about, **getattr(extractor, "protocol", {})}
+        features[extractor.name] = {**about, **dict(getattr(extractor, "protocol", {}))}
     return {
         "clips": len(seen.fake),
         "features": features,
-        "covariance": "unbiased, over n - 1",
+        "covariance": "over n - 1, unless the features' own convention says otherwise",
         "kernel": "polynomial, degree 3, unbiased",
         "intervals": "95 %: jackknife over clips for distances, Wilson for shares",
     }
@@ -88,6 +88,9 @@ def write(folder: Path, report: Figures, splits: Mapping[str, Split], *, history
     written = [folder / "metrics.json", folder / "report.html"]
     with written_whole(written[0]) as part:
         part.write_text(json.dumps(report, indent=2) + "\n")
+    for file in folder.glob("clips_*.npz"):  # of an earlier look: --compare must not take them for this one's
+        if file.stem.removeprefix("clips_") not in splits:
+            file.unlink()
     for name, split in splits.items():
         written.append(folder / f"clips_{name}.npz")
         with written_whole(written[-1]) as part, part.open("wb") as file:
@@ -130,7 +133,7 @@ def html_page(report: Figures, splits: Mapping[str, Split], history: Path | None
         note = "Normalised accuracy on combinations that training never showed, minus that on the others."
         parts.append(page.section("Held-out combinations", page.table(["attribute", "gap"], rows), note=note))
     if history is not None and history.is_file():
-        lines = [json.loads(line) for line in history.read_text().splitlines()]
+        lines = [json.loads(line) for line in history.read_text().splitlines() if line.endswith("}")]
         note = "Validations during training: half of fewer clips against the other half, so distances are larger here."
         parts.append(page.section("Over training", page.curves(lines), note=note))
     protocol = html.escape(json.dumps(report["protocol"], indent=2))

@@ -40,6 +40,7 @@ class Source(Protocol):
     """Pairs of clips, and real clips to compare with; the same in every process."""
 
     extractors: list[Any]  # the first one is the judge
+    apart: bool  # the reference are other clips than the real ones of the pairs
     encoder: Any  # of captions and clips, or None
 
     def batches(self, rank: int, ranks: int) -> Iterator[tuple[int, Pairs]]:
@@ -71,8 +72,10 @@ class Model:
     """The averaged generator of a run against a split of the data set that it was trained on.
 
     A clip's place in the split decides its noise. The reference are the first clips of `train`, as many as there are
-    pairs.
+    pairs, or as many spread evenly over it where their order may mean something.
     """
+
+    apart = True
 
     def __init__(
         self,
@@ -90,14 +93,16 @@ class Model:
         second = None if quick else assemble.second_judge(self.experiment)
         self.encoder = None if quick else assemble.retriever(self.experiment).to(device)
         self.extractors = [assemble.judge(self.experiment), *([second] if second else [])]
-        self.extractors += [extractor_of(name) for name in features] + (
-            [Embedding(self.encoder)] if self.encoder else []
-        )
+        self.extractors += [extractor_of(name) for name in features]
+        self.extractors += [Embedding(self.encoder)] if self.encoder is not None else []
         for extractor in self.extractors:
             extractor.to(device)
         make = assemble.datasets(self.experiment)
         self.clips = make(split, num_clips)
-        self.training = make("train", len(self.clips))
+        drawn = hasattr(self.clips, "PROBE_SPLIT")
+        self.training = make("train", len(self.clips) if drawn else None)
+        count = min(len(self.clips), len(self.training))
+        self.others = np.linspace(0, len(self.training) - 1, count).round().astype(int).tolist()
         self.checkpoint, self.split, self.device = checkpoint, split, device
 
     def batches(self, rank: int, ranks: int) -> Iterator[tuple[int, Pairs]]:
@@ -110,12 +115,12 @@ class Model:
             yield number, pairs_of(samples, indices, fake, self.device, left_out)
 
     def reference(self, rank: int, ranks: int) -> Iterator[tuple[int, Video]]:
-        for number, indices in shared(len(self.training), rank, ranks):
-            if samples := readable(self.training, indices)[0]:
+        for number, indices in shared(len(self.others), rank, ranks):
+            if samples := readable(self.training, [self.others[i] for i in indices])[0]:
                 yield number, video_of(samples).to(self.device)
 
     def counts(self) -> tuple[int, int]:
-        return -(-len(self.clips) // BATCH), -(-len(self.training) // BATCH)
+        return -(-len(self.clips) // BATCH), -(-len(self.others) // BATCH)
 
     def again(self, captions: Sequence[str]) -> Iterator[Video]:
         for i, caption in enumerate(captions):
@@ -136,7 +141,7 @@ class Model:
             "generated": self.checkpoint.as_posix(),
             "experiment": self.experiment.name,
             "data": {"name": self.experiment.data.dataset.get("name"), "split": self.split, "hash": data.fingerprint},
-            "reference": {"split": "train", "clips": len(self.training)},
+            "reference": {"split": "train", "clips": len(self.others)},
             "clip": {"frames": clip.frames, "duration_s": clip.duration_s, "size": clip.size, "frame_stride": 1},
             "noise": "one draw per clip, seeded by its place in the split",
         }
@@ -145,8 +150,9 @@ class Model:
 class Folder:
     """Generated clips in a folder, each with its caption beside it, against real clips: a folder or a manifest.
 
-    A generated clip belongs to the real clip of the same name, or else to one with its caption. Real clips that belong
-    to no generated one are the reference; where they are fewer than the pairs, the real clips of the pairs are.
+    A generated clip belongs to a real clip with its caption, if there are several to the one of its name. Real clips
+    that belong to no generated one are the reference; where they are fewer than the pairs, the real clips of the pairs
+    are, and there is no floor. Clips that are shorter than `duration_s` are left out.
     """
 
     def __init__(
@@ -167,6 +173,7 @@ class Folder:
         from t2vgan.datasets.manifest import Manifest
 
         view: dict[str, Any] = {"size": size, "frames": frames, "duration_s": duration_s}
+        self.view, view = view, {**view, "short": "skip"}
         self.made = CaptionedFolder(root=generated, split="all", **view)
         is_manifest = real.suffix == ".jsonl" or any(real.glob("*.jsonl"))
         kind: Any = Manifest if is_manifest else CaptionedFolder
@@ -179,17 +186,21 @@ class Folder:
         self.extractors, self.encoder = [judge, *(extractor_of(name) for name in features)], None
         for extractor in self.extractors:
             extractor.to(device)
-        self.device, self.view, self.folders = device, view, (generated, real)
+        self.device, self.folders = device, (generated, real)
 
     def batches(self, rank: int, ranks: int) -> Iterator[tuple[int, Pairs]]:
         for number, indices in shared(len(self.partners), rank, ranks):
-            made, kept, left_out = readable(self.made, [self.partners[i][0] for i in indices])
-            partner = dict(self.partners)
-            real, kept_real, more = readable(self.real, [partner[i] for i in kept])
-            whole = [k for k, i in enumerate(kept) if partner[i] in set(kept_real)]
-            if whole:
-                fake = video_of([made[k] for k in whole]).to(self.device)
-                yield number, pairs_of(real, [indices[0] + k for k in whole], fake, self.device, left_out + more)
+            made, real, kept, left_out = [], [], [], []
+            for i in indices:
+                one, _, why = readable(self.made, [self.partners[i][0]])
+                other, _, why_not = readable(self.real, [self.partners[i][1]])
+                left_out += why + why_not
+                if one and other:
+                    made, real, kept = [*made, *one], [*real, *other], [*kept, i]
+            if made:
+                pairs = pairs_of(real, kept, video_of(made).to(self.device), self.device, left_out)
+                pairs.captions = [sample.caption for sample in made]
+                yield number, pairs
 
     def reference(self, rank: int, ranks: int) -> Iterator[tuple[int, Video]]:
         for number, indices in shared(len(self.others), rank, ranks):
@@ -250,18 +261,18 @@ def folder_source(
 
 def partners(made: Any, real: Any, made_folder: Path, real_folder: Path) -> list[tuple[int, int]]:
     """(generated, real) of each generated clip that belongs to a real one. ValueError if none does."""
-    names = {Path(real.key(i)).stem: i for i in reversed(range(len(real)))}
-    by_caption = {real[i].caption: i for i in reversed(range(len(real)))} if len(names) else {}
+    places = list(reversed(range(len(real))))  # so that the first one with a name or caption is found
+    names = {real.clips[i].file.stem: i for i in places}
+    told = {caption: i for i in places for caption in real.clips[i].captions}
     found = []
-    for i in range(len(made)):
-        match = names.get(Path(made.key(i)).stem)
-        match = by_caption.get(made[i].caption) if match is None else match
+    for i, clip in enumerate(made.clips):
+        match = names.get(clip.file.stem)
+        if match is None or not set(clip.captions) & set(real.clips[match].captions):
+            match = next((told[caption] for caption in clip.captions if caption in told), None)
         if match is not None:
             found.append((i, match))
     if not found:
-        raise ValueError(
-            f"{made_folder}: none of its {len(made)} clips has the name or the caption of a clip in {real_folder}"
-        )
+        raise ValueError(f"{made_folder}: none of its {len(made)} clips has the caption of a clip in {real_folder}")
     return found
 
 

@@ -99,6 +99,7 @@ def test_each_control_moves_the_figure_that_is_made_for_it(report: dict[str, Any
     assert controls["replayed"]["memorisation"] == 1 and abs(real["memorisation"] - 0.5) < 0.01
     assert controls["reversed"]["motion_spectrum_gap_db"] < 0.01, "backwards as fast as forwards"
     assert controls["blurred"]["motion_energy"] < 1
+    assert controls["captions_shuffled"]["all_correct"] <= real["all_correct"]
 
 
 def test_the_page_needs_nothing_beside_it(runs: tuple[Path, Path]) -> None:

@@ -1,0 +1,64 @@
+"""A run's generator as one file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from t2vgan import assemble, config, export
+from t2vgan.checkpoint import load_generator, save_generator
+from t2vgan.command import run_command
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    experiment = config.load("smoke", [])
+    game = assemble.model(experiment, assemble.text_pipeline(experiment))
+    parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
+    tensors = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    folder = tmp_path_factory.mktemp("runs") / "smoke" / "00000"
+    save_generator(folder / "checkpoints" / "generator.safetensors", tensors, config.to_dict(experiment), {"n": 1})
+    return folder
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["export", *map(str, arguments)])
+    run_command(export.main)
+
+
+def test_half_precision_halves_the_file_and_hardly_changes_the_clips(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    call(monkeypatch, run, "-o", whole)
+    call(monkeypatch, run, "-o", half, "--half")
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    assert load_generator(half)[2]["n"] == 1, "what is known of the model stays with it"
+    z = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    clips = [assemble.load_model(path)[0].generate(["A lion runs", "A zebra rests"], z=z) for path in (whole, half)]
+    assert clips[0].dtype == clips[1].dtype == torch.float32
+    assert 0 < (clips[0] - clips[1]).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("output", "words"), [("lion.pt", "end in .safetensors"), ("there.safetensors", "exists"), ("new.safetensors", "")]
+)
+def test_mistakes_and_what_is_none(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: str,
+    words: str,
+) -> None:
+    (tmp_path / "there.safetensors").write_text("mine")
+    if words:
+        with pytest.raises(SystemExit):
+            call(monkeypatch, run, "-o", tmp_path / output)
+        assert words in capsys.readouterr().err
+    else:
+        call(monkeypatch, run, "-o", tmp_path / output)
+    assert (tmp_path / "there.safetensors").read_text() == "mine"
