@@ -42,7 +42,7 @@ class Look:
     real: Seen
     fake: Seen
     odds: Tensor | None = None  # of the generator's mirror
-    other_side: Seen = ()  # the fakes as they would look mirrored
+    other_side: Seen = ()  # the fakes as their generator's mirror did not show them
 
 
 @dataclass

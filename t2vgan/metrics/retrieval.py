@@ -10,7 +10,7 @@ chance and what real clips get: captions that leave much open fit other clips as
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from t2vgan.metrics.attributes import Proportion
 from t2vgan.seeds import stable_seed
-from t2vgan.shapes import Clips
 
 RANDOM = 99  # wrong captions per clip (Xu et al. 2018)
 
@@ -29,6 +28,16 @@ class Captions(Protocol):
     """What reads captions: `DualEncoder`."""
 
     def embed_captions(self, captions: Sequence[str]) -> Float[Tensor, "n d"]: ...
+
+
+@runtime_checkable
+class Told(Protocol):
+    """What is told of n clips, a row each: a batch of `Clips`, or those of a whole split."""
+
+    captions: list[str]
+    wrong_captions: list[str]
+    contrasts: list[Any]  # of each clip pairs (caption, one that differs from it in something untrue)
+    changed: list[Any]  # for each of these (attribute, what it is made to be), where that is known
 
 
 class Retrieval(NamedTuple):
@@ -68,9 +77,9 @@ def random_negatives(captions: Sequence[str], *, count: int = RANDOM, seed: int 
     return torch.tensor(rows)
 
 
-def hard_negatives(clips: Clips) -> list[str]:
+def hard_negatives(clips: Told) -> list[str]:
     """For each clip its caption with something untrue in it, where the data set has that, else its wrong caption."""
-    contrasts = clips.contrasts or [()] * len(clips)
+    contrasts = clips.contrasts or [()] * len(clips.captions)
     rows = zip(clips.captions, contrasts, clips.wrong_captions, strict=True)
     return [next((wrong for right, wrong in pairs if right == caption), other) for caption, pairs, other in rows]
 

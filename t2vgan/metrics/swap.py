@@ -17,13 +17,13 @@ everything and obeys by chance only: look at both, or at `only`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Bool
 from torch import Tensor
 
 from t2vgan.metrics.attributes import ALL, UNJUDGED, Logits, Proportion, encode_truth, predicted_values
-from t2vgan.shapes import Clips
+from t2vgan.metrics.retrieval import Told
 
 
 class Change(NamedTuple):
@@ -44,12 +44,12 @@ class Swap(NamedTuple):
     kept: Proportion
 
 
-def changed_captions(clips: Clips) -> list[Change]:
+def changed_captions(clips: Told) -> list[Change]:
     """One change for each clip whose `contrasts` say what they change; none where the data set does not know."""
     found = []
     for row, caption in enumerate(clips.captions):
-        pairs = clips.contrasts[row] if clips.contrasts else ()
-        changed = clips.changed[row] if clips.changed else ()
+        pairs: Sequence[Any] = clips.contrasts[row] if clips.contrasts else ()
+        changed: Sequence[Any] = clips.changed[row] if clips.changed else ()
         for (right, wrong), (attribute, becomes) in zip(pairs, changed, strict=False):
             if right == caption:
                 found.append(Change(row, caption, wrong, attribute, becomes))

@@ -12,9 +12,14 @@ import torch
 from torch import Tensor
 
 from t2vgan.metrics.controls import other_captions, replayed
+from t2vgan.metrics.frechet import frechet_distance
+from t2vgan.metrics.kernel import kernel_distance
 from t2vgan.metrics.motion import diversity
 from t2vgan.metrics.panel import Figures, Observation, by_flow, distances, movement, novelty, obedience
+from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.metrics.probe import Probe
+from t2vgan.metrics.retrieval import hard_negatives, retrieval_precision
+from t2vgan.metrics.swap import caption_swap, changed_captions
 from t2vgan.reports.measure import CAPTIONS, CONTROLLED, Measured
 from t2vgan.reports.sources import BATCH, SAMPLES, Embedding, Source
 
@@ -118,25 +123,18 @@ def second_opinion(seen: Measured, source: Source) -> Figures | None:
 @torch.no_grad()
 def swapped(seen: Measured, source: Source) -> Figures | None:
     """The same noise, one attribute of the caption changed: see `metrics.swap`."""
-    from t2vgan.metrics.swap import caption_swap
-
-    judge, rows, captions, changes = source.extractors[0], [], [], []
-    for i, (caption, pairs, changed) in enumerate(zip(seen.captions, seen.contrasts, seen.changed, strict=True)):
-        told = [(wrong, change) for (right, wrong), change in zip(pairs, changed, strict=False) if right == caption]
-        if told and len(rows) < SWAPPED:
-            rows.append(i)
-            captions.append(told[0][0])
-            changes.append(told[0][1])
-    if not rows:
-        return None
-    logits = []
-    for start in range(0, len(rows), BATCH):
-        part = slice(start, start + BATCH)
-        video = source.retold(captions[part], [seen.indices[i] for i in rows[part]])
+    judge, logits = source.extractors[0], []
+    changes = changed_captions(seen)[:SWAPPED]
+    for start in range(0, len(changes), BATCH):
+        part = changes[start : start + BATCH]
+        video = source.retold([c.changed_caption for c in part], [seen.indices[c.row] for c in part])
         if video is None:
             return None
         logits.append({name: values.cpu() for name, values in judge.predict(video).items()})
+    if not logits:
+        return None
     after = {name: torch.cat([part[name] for part in logits]) for name in logits[0]}
+    rows = [change.row for change in changes]
     before = {name: values.cpu() for name, values in judge.classify(seen.fake.features[judge.name][rows]).items()}
     found = caption_swap(before, after, changes, attributes=judge.attributes)
     return {name: {key: share(value) for key, value in swap._asdict().items()} for name, swap in found.items()}
@@ -149,12 +147,8 @@ def share(counts: Any) -> Figures:
 
 def retrieval(seen: Measured, encoder: Any) -> Figures:
     """R-precision among the captions of other clips, and against the own caption with something untrue in it."""
-    from t2vgan.metrics.retrieval import retrieval_precision
-
-    pairs = zip(seen.captions, seen.contrasts, seen.wrong_captions, strict=True)
-    hard = [next((wrong for right, wrong in told if right == caption), other) for caption, told, other in pairs]
     sides = seen.fake.features[Embedding.name], seen.real.features[Embedding.name]
-    found = retrieval_precision(encoder, sides[0], seen.captions, hard, real=sides[1])
+    found = retrieval_precision(encoder, sides[0], seen.captions, hard_negatives(seen), real=sides[1])
     return {
         name: {**share(one.found), "ceiling": one.ceiling.rate if one.ceiling else None, "floor": one.chance}
         for name, one in found.items()
@@ -201,10 +195,6 @@ def all_correct(figures: Figures) -> Figures:
 
 
 def control_figures(seen: Measured, real: Observation, fake: Observation, judge: Any) -> Figures:
-    from t2vgan.metrics.frechet import frechet_distance
-    from t2vgan.metrics.kernel import kernel_distance
-    from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
-
     reference = seen.reference[range(min(len(fake), len(seen.reference)))]
     sides = reference.features[judge.name], fake.features[judge.name]
     moved = movement(real, fake, sees_order=sees_order(judge))

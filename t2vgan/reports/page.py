@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,13 @@ def picture(pixels: np.ndarray, alt: str) -> str:
     """uint8 (h, w, 3) inside the page."""
     from PIL import Image
 
+    return inside(alt, lambda memory: Image.fromarray(pixels).save(memory, format="png", optimize=True))
+
+
+def inside(alt: str, save: Callable[[io.BytesIO], object]) -> str:
+    """A png that `save` writes, as an img element."""
     memory = io.BytesIO()
-    Image.fromarray(pixels).save(memory, format="png", optimize=True)
+    save(memory)
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
 
 
@@ -104,10 +109,8 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> str:
         axis.set(title=title, xlabel="clips seen")
         axis.legend(fontsize=6)
     figure.tight_layout()
-    memory = io.BytesIO()
-    figure.savefig(memory, format="png")
     plt.close(figure)
-    return f'<img alt="curves" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
+    return inside("curves", lambda memory: figure.savefig(memory, format="png"))
 
 
 def grouped_bars(labels: Sequence[str], groups: Mapping[str, Sequence[tuple[float, float, float]]]) -> str:
@@ -127,7 +130,5 @@ def grouped_bars(labels: Sequence[str], groups: Mapping[str, Sequence[tuple[floa
     axis.set_xticklabels(labels)
     axis.legend(fontsize=7)
     figure.tight_layout()
-    memory = io.BytesIO()
-    figure.savefig(memory, format="png")
     plt.close(figure)
-    return f'<img alt="accuracies" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
+    return inside("accuracies", lambda memory: figure.savefig(memory, format="png"))

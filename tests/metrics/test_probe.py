@@ -133,3 +133,8 @@ def test_a_file_with_other_weights_than_its_card_says_is_named(probe: Probe, tmp
     save_file({"mean": torch.zeros(32)}, half, metadata=card)
     with pytest.raises(ValueError, match=r"half\.safetensors does not hold the probe that its card speaks of: delete"):
         Probe.load(half)
+
+
+def test_features_that_are_kept_elsewhere_come_to_the_probe() -> None:
+    probe = Probe(attributes={"place": ["hill", "snow"]}).to("meta")
+    assert probe.classify(torch.zeros(2, probe.dim))["place"].device.type == "meta"
