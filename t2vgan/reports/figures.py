@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from rich.progress import track
 from torch import Tensor
 
 from t2vgan.metrics.controls import other_captions, replayed
@@ -43,6 +44,9 @@ def split_figures(seen: Measured, source: Source) -> Figures:
     if again is not None:
         found["diversity"] = within_captions(again, source, seen)
     found["controls"] = controls(seen, judge)
+    if not source.apart:
+        for figures in found["controls"].values():
+            figures.pop("memorisation", None)
     if count < FEW:
         found["warning"] = f"{count} clips are few: expect wide intervals, and compare only with as many clips"
     return found
@@ -51,10 +55,9 @@ def split_figures(seen: Measured, source: Source) -> Figures:
 def near_figures(seen: Measured, source: Source) -> Figures:
     """Distances in every feature space, and nearness to training clips."""
     found: Figures = {}
-    for extractor in source.extractors:
+    spaces = [extractor for extractor in source.extractors if extractor.name != Embedding.name]
+    for extractor in track(spaces, description="distances and their intervals", transient=True):
         name = extractor.name
-        if name == Embedding.name:
-            continue
         sides = (side.features[name] for side in (seen.reference, seen.real, seen.fake))
         # A published network brings its convention for covariances with it.
         unbiased = getattr(getattr(extractor, "convention", None), "unbiased", True)
@@ -103,9 +106,11 @@ def within_captions(again: Iterable[Any], source: Source, seen: Measured) -> Fig
     """Diversity of generated clips of one caption, beside that of real clips whose named attributes are the same."""
     judge = source.extractors[0]
     with torch.no_grad():
-        value = float(diversity(torch.stack([judge.features(video).cpu() for video in again])))
+        count = min(CAPTIONS, len(distinct(seen.captions)))
+        videos = track(again, total=count, description="captions again, from other noise", transient=True)
+        value = float(diversity(torch.stack([judge.features(video).cpu() for video in videos])))
     real = alike_and_any(seen) if any(seen.attributes) else None
-    return {"value": value, "captions": min(CAPTIONS, len(distinct(seen.captions))), "samples": SAMPLES, "real": real}
+    return {"value": value, "captions": count, "samples": SAMPLES, "real": real}
 
 
 def second_opinion(seen: Measured, source: Source) -> Figures | None:
@@ -125,7 +130,7 @@ def swapped(seen: Measured, source: Source) -> Figures | None:
     """The same noise, one attribute of the caption changed: see `metrics.swap`."""
     judge, logits = source.extractors[0], []
     changes = changed_captions(seen)[:SWAPPED]
-    for start in range(0, len(changes), BATCH):
+    for start in track(range(0, len(changes), BATCH), description="captions with a change", transient=True):
         part = changes[start : start + BATCH]
         video = source.retold([c.changed_caption for c in part], [seen.indices[c.row] for c in part])
         if video is None:
@@ -177,10 +182,11 @@ def controls(seen: Measured, judge: Any) -> dict[str, Figures]:
     told = [seen.named[i] for i in rows] if named(seen) else None
     shown = {"real": real, **seen.controls}
     shown["replayed"] = seen.reference[replayed(len(seen.reference), count)]
-    found = {name: control_figures(seen, real, fake, judge) for name, fake in shown.items()}
-    found["generated"] = control_figures(seen, real, seen.fake[rows], judge)
+    shown["generated"] = seen.fake[rows]
+    bar = track(shown.items(), description="controls", transient=True)
+    found = {name: control_figures(seen, real, fake, judge) for name, fake in bar}
     if getattr(judge, "attributes", None) and any(truth):
-        for name, fake in {**shown, "generated": seen.fake[rows]}.items():
+        for name, fake in shown.items():
             if name != "replayed":
                 found[name] |= all_correct(obedience(judge, real, fake, truth, told))
         with contextlib.suppress(ValueError):  # most clips share one caption
