@@ -33,7 +33,6 @@ from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
 PLAYERS = {"d": "discriminator", "g": "generator"}
-RETRIEVER_EPOCHS = 2  # for each of the probe's: telling captions apart is learned more slowly
 
 
 def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], **given: Any) -> Any:
@@ -115,8 +114,7 @@ def retriever(experiment: Experiment) -> DualEncoder:
     """
     settings = _judge_settings(experiment)
     clips = _judged_clips(experiment, settings["clips"])
-    epochs = RETRIEVER_EPOCHS * settings["epochs"]
-    return trained_retriever(clips, cache_folder(experiment), epochs=epochs, seed=settings["seed"])
+    return trained_retriever(clips, cache_folder(experiment), epochs=settings["epochs"], seed=settings["seed"])
 
 
 def _judge_settings(experiment: Experiment) -> dict[str, Any]:
