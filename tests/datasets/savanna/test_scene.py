@@ -61,7 +61,7 @@ def test_zoom_and_place_at_an_unknown_instant_are_nearly_alike_for_all(changes):
     for share in (10, 50, 90):
         zoom, place = np.abs(np.percentile(plain, share, axis=0) - np.percentile(other, share, axis=0))
         assert zoom < 0.04
-        assert place < 0.12
+        assert place < 0.14  # who runs crosses half of the frame
 
 
 @pytest.mark.parametrize("action", VALUES["action"])
