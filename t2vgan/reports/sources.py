@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -97,7 +97,9 @@ class Model:
         self.extractors += [Embedding(self.encoder)] if self.encoder is not None else []
         for extractor in self.extractors:
             extractor.to(device)
-        make = assemble.datasets(self.experiment)
+        # Files are for people; here the frame cache is read, and to fork beside the threads of torch may hang.
+        data = replace(self.experiment.data, files=self.experiment.data.files and not self.experiment.data.cache)
+        make = assemble.datasets(replace(self.experiment, data=data))
         self.clips = make(split, num_clips)
         drawn = hasattr(self.clips, "PROBE_SPLIT")
         self.training = make("train", len(self.clips) if drawn else None)
