@@ -103,12 +103,12 @@ class Folder:
 
 def in_parallel(work: Callable[[int], Result], items: list[int], processes: int | None = None) -> Iterator[Result]:
     """`work(item)` of each, in order, by a pool of processes (default: one per core; few items need none)."""
-    processes = min(processes or cores(), max(1, len(items) // 32))
+    processes = min(processes or cores(), max(1, len(items) // 128))
     if processes == 1:
         yield from map(work, items)
         return
-    # fork starts at once, and its children only draw; elsewhere (macOS has one that is unsafe) each starts anew.
-    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    # A plain fork would copy the locks of torch's threads as they are, some of them held: its children hung now and then.
+    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     # Ctrl-C is the parent's to answer: without this every child prints a traceback of its own.
     with context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap(work, items, chunksize=8)
