@@ -43,6 +43,7 @@ class Look:
     fake: Seen
     odds: Tensor | None = None  # of the generator's mirror
     other_side: Seen = ()  # the fakes as their generator's mirror did not show them
+    z: Tensor | None = None
 
 
 @dataclass
@@ -126,7 +127,7 @@ class T2VGAN(L.LightningModule):
                 seen = critic.see(pick(real, where))  # type: ignore[operator]
             times = clips.times.gather(1, chosen.gather(1, where))
             shown = pick(fake, where)
-            looks[name] = Look(times, seen, critic.see(shown))  # type: ignore[operator]
+            looks[name] = Look(times, seen, critic.see(shown), z=z)  # type: ignore[operator]
             if self.wanted("g", name, "needs_other_side"):
                 looks[name].odds = odds = self.generator.mirror.odds  # type: ignore[union-attr, assignment]
                 self.signs["g/mirrored"] = (odds > 0).float().mean()  # type: ignore[operator]
@@ -183,12 +184,12 @@ class T2VGAN(L.LightningModule):
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
         if critic.blind:
-            return Play(*seen)
+            return Play(*seen, z=look.z)
         sides = None
         if side == "g" and look.odds is not None:
             with torch.no_grad():
                 sides = Sides(look.odds, look.odds > 0, critic.features(look.other_side, look.times))
-        return Play(*seen, text, told.wrong, told.content, told.contrast, sides)
+        return Play(*seen, text, told.wrong, told.content, told.contrast, sides, look.z)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 

@@ -70,6 +70,17 @@ class WordScores(nn.Module):
         return (torch.einsum("bld,bd->bl", self.word(words), clip) / math.sqrt(clip.shape[-1])).float()
 
 
+class LatentGuess(nn.Module):
+    """The first `latents` entries of the noise that made a clip, guessed from its features; see the loss `latent`."""
+
+    def __init__(self, *, channels: int, levels: int, latents: int) -> None:
+        super().__init__()
+        self.read = nn.ModuleList(nn.Linear(channels * 4 * 4, latents) for _ in range(levels))
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        return torch.stack([read(f.flatten(1)) for read, f in zip(self.read, features, strict=True)]).sum(0).float()
+
+
 class TextProjection(nn.Module):
     """Projection critic (Miyato & Koyama 2018, eq. 3) at each place of a feature map: psi(f) + <V s, f> / sqrt(d).
 

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.discriminators.blocks import SpectralConv2d, TextProjection, TimeEmbedding, WordScores
+from t2vgan.discriminators.blocks import LatentGuess, SpectralConv2d, TextProjection, TimeEmbedding, WordScores
+from t2vgan.discriminators.correlation import Matcher
 from t2vgan.discriminators.imagenet_eyes import LEVELS, ImagenetEyes
 from t2vgan.shapes import TextFeatures
 
@@ -41,7 +42,8 @@ class Projected(nn.Module):
     Each level passes a fixed random 1x1 projection to `channels` (the cross-channel mixing of the paper; its
     cross-scale mixing is left out), the frames are stacked as channels in their order in time, so that motion is what
     differs between stacked maps, and a head judges realism and agreement with the caption in a 4x4 map of logits per
-    level.
+    level. With `match`, the correlations of neighbouring frames are one level more, for what moves and how fast.
+    `latents`: how many entries of the noise are guessed, for the loss `latent`.
     """
 
     def __init__(
@@ -52,22 +54,26 @@ class Projected(nn.Module):
         see_size: int = 64,
         channels: int = 48,
         width: int = 96,
+        match: bool = False,
+        latents: int = 0,
         blind: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.frames, self.see_size, self.blind = frames, see_size, blind
+        self.frames, self.see_size, self.blind, self.latents = frames, see_size, blind, latents
         self.eyes = ImagenetEyes()
         generator = torch.Generator().manual_seed(seed)
         for i, c in enumerate(ImagenetEyes.channels):
             mix = torch.randn(channels, c, 1, 1, generator=generator) / c**0.5
             self.register_buffer(f"mix{i}", mix)
         self.when = TimeEmbedding(frames=frames, dim=width)
-        self.heads = nn.ModuleList(
-            LevelHead(channels=channels * frames, width=width, size=see_size // stride) for _, stride in LEVELS.values()
-        )
-        self.words = WordScores(channels=width, levels=len(LEVELS), text_dim=text_dim)
-        self.judges = nn.ModuleList(TextProjection(channels=width, text_dim=text_dim) for _ in LEVELS)
+        levels = [(channels * frames, see_size // stride) for _, stride in LEVELS.values()]
+        self.match = Matcher(frames=frames, size=levels[0][1]) if match else None
+        levels += [(self.match.channels, levels[0][1])] if self.match else []
+        self.heads = nn.ModuleList(LevelHead(channels=c, width=width, size=size) for c, size in levels)
+        self.words = WordScores(channels=width, levels=len(levels), text_dim=text_dim)
+        self.guess = LatentGuess(channels=width, levels=len(levels), latents=latents) if latents else None
+        self.judges = nn.ModuleList(TextProjection(channels=width, text_dim=text_dim) for _ in levels)
 
     def see(self, video: Tensor) -> tuple[Tensor, ...]:
         """`(b, 3, t, h, w)` to one map `(b, t * channels, h', w')` per level; nothing here is trained."""
@@ -79,6 +85,8 @@ class Projected(nn.Module):
         for i, level in enumerate(self.look(frames)):
             mixed = F.conv2d(level, getattr(self, f"mix{i}"))
             seen.append(mixed.reshape(b, -1, *mixed.shape[-2:]))
+        if self.match is not None:
+            seen.append(self.match(video, seen[0].unflatten(1, (t, -1))))
         return tuple(seen)
 
     def look(self, frames: Tensor) -> tuple[Tensor, ...]:

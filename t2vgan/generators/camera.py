@@ -18,7 +18,7 @@ class Camera(nn.Module):
     """
 
     margin = 1.25  # canvas over frame
-    reach = 0.3  # frame widths per second; the same for the logarithm of the zoom
+    reach = (0.15, 0.25)  # most of a pan, in frame widths per second, and of a zoom, in its logarithm per second
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()
@@ -34,7 +34,8 @@ class Camera(nn.Module):
         """Content `(b, dim)`, instants `(b, t)` to pan `(b, t)` in frame widths, log zoom `(b, t)`, shares `(b, k)`."""
         with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
             content = content.float()
-            pace = self.reach * torch.tanh(self.pace(content) / self.reach)
+            reach = content.new_tensor(self.reach)
+            pace = reach * torch.tanh(self.pace(content) / reach)
             along = times - 1.0  # s from the middle of a usual clip
             return pace[:, :1] * along, pace[:, 1:] * along, self.near(content).sigmoid()
 

@@ -2,6 +2,7 @@
 
 from t2vgan.losses.adversarial import Hinge, Minimax, Nonsaturating, Relativistic
 from t2vgan.losses.gradient_penalty import R1, R2
+from t2vgan.losses.latent import Latent
 from t2vgan.losses.mirror import Mirror
 from t2vgan.losses.mismatch import Mismatch
 from t2vgan.losses.words import Words
@@ -14,6 +15,7 @@ LOSSES = {
     "mismatch": Mismatch,
     "words": Words,
     "mirror": Mirror,
+    "latent": Latent,
     "r1": R1,
     "r2": R2,
 }

@@ -55,3 +55,4 @@ class Play:
     content: Tensor | None = None  # bool (b, l), which words of `text` say something of the clip
     contrast: Contrast | None = None
     sides: Sides | None = None
+    z: Tensor | None = None  # (b, z_dim), the noise of the fakes

@@ -47,9 +47,9 @@ def test_it_begins_at_rest_and_never_goes_faster_than_its_reach(weight):
     camera = Camera(dim=4)
     torch.nn.init.constant_(camera.pace.weight, weight)
     pan, zoom, shares = camera.path(torch.ones(2, 4), torch.tensor([[0.0, 1.0, 2.0]] * 2))
-    for track in (pan, zoom):
-        assert track.abs().max() <= camera.reach + 1e-6
-        assert (track.abs().max() > 0.9 * camera.reach) == (weight > 0)
+    for track, reach in zip((pan, zoom), camera.reach, strict=True):
+        assert track.abs().max() <= reach + 1e-6
+        assert (track.abs().max() > 0.9 * reach) == (weight > 0)
         torch.testing.assert_close(track[:, 1], torch.zeros(2))
     assert (shares.diff(dim=1) > 0).all(), "near things are low in the frame"
 

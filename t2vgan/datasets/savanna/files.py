@@ -107,7 +107,7 @@ def in_parallel(work: Callable[[int], Result], items: list[int], processes: int 
     if processes == 1:
         yield from map(work, items)
         return
-    # A plain fork would copy the locks of torch's threads as they are, some of them held: its children hung now and then.
+    # A plain fork copies the locks of torch's threads as they are, some of them held: its children hung now and then.
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     # Ctrl-C is the parent's to answer: without this every child prints a traceback of its own.
     with context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
