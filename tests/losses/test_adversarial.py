@@ -16,8 +16,6 @@ MakePlay = Callable[..., Play]
 # What both players have a term for, from the logits alone.
 APART = ("words", "mirror", "latent")  # look at more than logits
 GAMES = [name for name, part in LOSSES.items() if hasattr(part, "generator") and name not in APART]
-    name for name, part in LOSSES.items() if hasattr(part, "generator") and name not in ("words", "mirror", "latent")
-]
 
 
 def logits(seed: int) -> Tensor:
