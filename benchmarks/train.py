@@ -19,11 +19,13 @@ from typing import Any
 
 import lightning as L
 import torch
+from torch.utils.data import DataLoader
 
 from t2vgan import assemble, config
 from t2vgan.shapes import Clips
 from t2vgan.training import precision, quiet_lightning, spare_page_faults
 
+PAIRS = 4  # of captions to learn words from, per clip, as savanna has
 PHASES = ("look", "step")  # of T2VGAN: render and see; a player's losses, backward and optimizer
 
 
@@ -55,7 +57,7 @@ def main() -> None:
         if args.profile
         else contextlib.nullcontext() as seen
     ):
-        trainer.fit(game, [clips] * (args.rounds + 3))
+        trainer.fit(game, DataLoader([clips] * (args.rounds + 3), batch_size=None))  # type: ignore[arg-type]
     report(experiment, args.threads, times)
     if args.profile:
         print(seen.key_averages().table(sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=40))
@@ -64,14 +66,13 @@ def main() -> None:
 def random_clips(experiment: config.Experiment) -> Clips:
     clip, batch = experiment.clip, experiment.data.batch
     times = (torch.arange(clip.frames) * clip.duration_s / clip.frames).expand(batch, -1)
-    captions = [
-        f"A majestic lion stalks its prey across the golden savanna at {'dawn' if i % 2 else 'sunset'}"
-        for i in range(batch)
-    ]
+    told = "A majestic {} stalks its prey across the golden savanna at {} as the camera pans left"
+    captions = [told.format("lion" if i % 2 else "zebra", "dawn" if i % 3 else "sunset") for i in range(batch)]
+    wrong = [told.format("zebra" if i % 2 else "lion", "dawn" if i % 3 else "sunset") for i in range(batch)]
     video = torch.rand(batch, 3, clip.frames, clip.size, clip.size) * 2 - 1
-    return Clips(
-        video, times, captions, captions[1:] + captions[:1], [str(i) for i in range(batch)], list(range(batch))
-    )
+    pairs = [((right, not_right),) * PAIRS for right, not_right in zip(captions, wrong, strict=True)]
+    keys = [str(i) for i in range(batch)]
+    return Clips(video, times, captions, wrong, keys, list(range(batch)), contrasts=pairs)
 
 
 def timed(function: Callable[..., Any], name: str, times: dict[str, list[tuple[float, float]]]) -> Callable[..., Any]:

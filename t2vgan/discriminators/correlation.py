@@ -66,7 +66,7 @@ class Matcher(nn.Module):
         if h != 2 * self.size:
             shrink = h > 2 * self.size
             frames = F.interpolate(frames, size=(2 * self.size,) * 2, mode="area" if shrink else "bilinear")
-        frames = frames - F.avg_pool2d(F.pad(frames, (2, 2, 2, 2), mode="replicate"), 5, 1)
+        frames = frames - F.avg_pool2d(frames, 5, 1, padding=2, count_include_pad=False)
         fine = self.brightness(frames.unflatten(0, (b, t)))
-        fine = F.avg_pool2d(F.pad(fine, (1, 1, 1, 1), mode="replicate"), 4, 2)
+        fine = F.avg_pool2d(fine, 4, 2, padding=1, count_include_pad=False)
         return torch.cat([self.features(maps), fine], 1)

@@ -96,6 +96,29 @@ class WordAttention(nn.Module):
         return x + self.gain.to(x.dtype) * read.reshape(n, c, h, w), attention.reshape(n, h * w, -1)
 
 
+class Told(nn.Module):
+    """Numbers that steer a clip, from its content code `(b, dim)` and directly from its words: `(b, numbers)`.
+
+    Adam moves each of the hundreds of weights behind a number by the learning rate at once: a pace in frame widths per
+    second went by more than what tells a walk from a run, at every step. `pace` slows these weights down (equalised
+    learning rates; Karras et al. 2018, section 4.1). A word adds the same whatever the others are, so that what a word
+    steers carries over to sentences that were never seen.
+    """
+
+    def __init__(self, *, dim: int, text_dim: int, numbers: int, spread: float = 0.0, pace: float = 1 / 16) -> None:
+        super().__init__()
+        self.pace = pace
+        self.of_content, self.of_word = nn.Linear(dim, numbers), nn.Linear(text_dim, numbers, bias=False)
+        nn.init.normal_(self.of_content.weight, std=spread / math.sqrt(dim) / pace)
+        nn.init.zeros_(self.of_content.bias)
+        nn.init.zeros_(self.of_word.weight)
+
+    def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
+        with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
+            said = (self.of_word(text.words.float()) * text.mask[..., None]).sum(1)
+            return self.pace * (self.of_content(content.float()) + 0.5 * said)
+
+
 class Mirror(nn.Module):
     """Shows a clip as it is or mirrored, left for right, as content code `(b, dim)` and words `(b, l, text_dim)` say.
 

@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.generators.blocks import Told
+from t2vgan.shapes import TextFeatures
+
 KNOTS = 8
 
 
@@ -18,26 +21,20 @@ class Camera(nn.Module):
     """
 
     margin = 1.25  # canvas over frame
-    reach = (0.15, 0.25)  # most of a pan, in frame widths per second, and of a zoom, in its logarithm per second
+    reach = (0.2, 0.3)  # most of a pan, in frame widths per second, and of a zoom, in its logarithm per second
 
-    def __init__(self, *, dim: int) -> None:
+    def __init__(self, *, dim: int, text_dim: int) -> None:
         super().__init__()
-        self.pace = nn.Linear(dim, 2)
-        self.near = nn.Linear(dim, KNOTS)
-        for linear in (self.pace, self.near):
-            nn.init.zeros_(linear.weight)
-        nn.init.zeros_(self.pace.bias)
-        with torch.no_grad():
-            self.near.bias.copy_(torch.linspace(-2.5, 2.5, KNOTS))  # shares from 0.08 at the top to 0.92 at the bottom
+        self.pace = Told(dim=dim, text_dim=text_dim, numbers=2)  # as shares of the reach
+        self.near = Told(dim=dim, text_dim=text_dim, numbers=KNOTS)
+        with torch.no_grad():  # shares from 0.08 at the top to 0.92 at the bottom
+            self.near.of_content.bias.copy_(torch.linspace(-2.5, 2.5, KNOTS) / self.near.pace)
 
-    def path(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def path(self, content: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Content `(b, dim)`, instants `(b, t)` to pan `(b, t)` in frame widths, log zoom `(b, t)`, shares `(b, k)`."""
-        with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
-            content = content.float()
-            reach = content.new_tensor(self.reach)
-            pace = reach * torch.tanh(self.pace(content) / reach)
-            along = times - 1.0  # s from the middle of a usual clip
-            return pace[:, :1] * along, pace[:, 1:] * along, self.near(content).sigmoid()
+        pace = torch.tanh(self.pace(content, text)) * content.new_tensor(self.reach, dtype=torch.float32)
+        along = times - 1.0  # s from the middle of a usual clip
+        return pace[:, :1] * along, pace[:, 1:] * along, self.near(content, text).sigmoid()
 
     def film(self, canvas: Tensor, path: tuple[Tensor, Tensor, Tensor], size: int) -> Tensor:
         """Canvases `(b, t, c, h, w)` to frames `(b, t, c, size, size)`; beyond the edges they go on as they end."""

@@ -76,9 +76,9 @@ class Continuous(nn.Module):
         self.content = nn.Sequential(
             nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)
         )
-        self.motion = Motion(dim=dim, waves=waves, groups=groups)
+        self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.camera = Camera(dim=dim)
+        self.camera = Camera(dim=dim, text_dim=text_dim)
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
@@ -111,7 +111,7 @@ class Continuous(nn.Module):
         self, content: Tensor, text: TextFeatures, canvas: Tensor, maps: Tensor, times: Tensor
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
         canvas, maps = self.mirror(content, text, canvas, maps)
-        path = self.camera.path(content, times)
+        path = self.camera.path(content, text, times)
         if self.training:
             with torch.no_grad():
                 self.mirror.other_side = self.camera.film(canvas.flip(-1), path, self.size).transpose(1, 2)
@@ -123,7 +123,7 @@ class Continuous(nn.Module):
         b, t = times.shape
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         content = self.content(torch.cat([z, text.sentence], 1))
-        style, places = self.motion(content, times)
+        style, places = self.motion(content, text, times)
         style, places = style.flatten(0, 1), places.flatten(0, 1)
         x = self.constant.expand(b * t, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         rgb, maps = None, x.new_zeros(b, t, text.words.shape[1], 1, 1)

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.generators.blocks import Told
+from t2vgan.shapes import TextFeatures
+
 
 class Motion(nn.Module):
     """Content code `(b, h)` and instants `(b, t)` to the style of each frame `(b, t, h)` and its placements.
@@ -18,27 +21,26 @@ class Motion(nn.Module):
 
     reach = 0.7  # frame widths; for sizes, a factor of two
 
-    def __init__(self, *, dim: int, waves: int, groups: int) -> None:
+    def __init__(self, *, dim: int, text_dim: int, waves: int, groups: int) -> None:
         super().__init__()
         hertz = torch.logspace(-2, 1, waves, base=2)  # 0.25 to 2 Hz: a slow sway to the beat of a gallop
         self.register_buffer("rates", 2 * math.pi * hertz)
         self.register_buffer("most", 1 / (1 + 2 * hertz))  # fast waves are small: a frame resembles the one before it
         self.rates: Tensor
         self.most: Tensor
-        self.phases_amplitudes = nn.Linear(dim, 2 * waves)
-        self.start_speed = nn.Linear(dim, 2 * groups * 3)
+        self.phases_amplitudes = Told(dim=dim, text_dim=text_dim, numbers=2 * waves, spread=0.6)
+        self.start_speed = Told(dim=dim, text_dim=text_dim, numbers=2 * groups * 3, spread=0.3)
         self.sway = nn.Linear(waves, groups * 3, bias=False)
-        nn.init.normal_(self.start_speed.weight, std=0.3 / math.sqrt(dim))
         nn.init.normal_(self.sway.weight, std=0.05)
         self.layers = nn.Sequential(nn.Linear(dim + waves + 1, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim))
         self.groups = groups
 
-    def forward(self, content: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, content: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor]:
         b, t = times.shape
-        phases, amplitudes = self.phases_amplitudes(content).float().chunk(2, -1)
+        phases, amplitudes = self.phases_amplitudes(content, text).chunk(2, -1)
         amplitudes = torch.tanh(amplitudes) * self.most
         waves = amplitudes[:, None] * torch.sin(times[..., None] * self.rates + phases[:, None])  # (b, t, waves)
-        start, speed = self.start_speed(content).float().reshape(b, 2, 1, -1).unbind(1)
+        start, speed = self.start_speed(content, text).reshape(b, 2, 1, -1).unbind(1)
         drift = times[..., None] - 1.0  # s from the middle of a usual clip, so that start and speed are not at odds
         places = (start + drift * speed + self.sway(waves)).reshape(b, t, self.groups, 3)
         places = self.reach * torch.tanh(places / self.reach)

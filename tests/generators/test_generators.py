@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.generators import GENERATORS
-from t2vgan.generators.blocks import Mirror, ModulatedConv2d, WordAttention, bounded
+from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded
 from t2vgan.generators.motion import Motion
 from t2vgan.shapes import TextFeatures
 
@@ -237,6 +237,33 @@ def test_a_mirror_shows_the_side_that_its_odds_say(make_text: MakeText):
     assert mirror.of_word.weight.grad is not None and mirror.of_word.weight.grad.abs().sum() > 0
 
 
+def test_what_a_word_steers_does_not_depend_on_the_others(make_text: MakeText):
+    """The same word in captions of any length and padding adds the same, and padding adds nothing."""
+    told = Told(dim=4, text_dim=TEXT_DIM, numbers=2, spread=1.0)
+    torch.nn.init.normal_(told.of_word.weight)
+    content, text = torch.randn(1, 4).expand(2, -1), make_text([2, 3])
+    before = told(content, text)
+    for row in (0, 1):
+        text.words[row, 0] += 1.0
+    text.words[0, 2] = 9.0  # padding
+    change = told(content, text) - before
+    torch.testing.assert_close(change[0], change[1])
+    assert change.abs().min() > 0
+
+
+def test_a_step_of_the_optimizer_moves_what_is_steered_by_little(make_text: MakeText):
+    """By some thousandths, where a plain layer of as many weights moves by tenths."""
+    content, text = torch.ones(1, 256), make_text([5])
+    moved = {}
+    for name, pace in (("told", 1 / 16), ("plain", 1.0)):
+        told = Told(dim=256, text_dim=TEXT_DIM, numbers=1, pace=pace)
+        optimizer = torch.optim.Adam(told.parameters(), lr=1e-3)
+        told(content, text).sum().backward()
+        optimizer.step()
+        moved[name] = abs(told(content, text).item())
+    assert moved["told"] < 0.02 < 0.2 < moved["plain"]
+
+
 def test_a_mirror_does_not_read_padding(make_text: MakeText):
     text = make_text([3, 2])
     text.words[~text.mask] = 9.0
@@ -248,7 +275,7 @@ def test_a_mirror_does_not_read_padding(make_text: MakeText):
     assert torch.allclose(mirror.odds, torch.stack([text.words[0].sum(), text.words[1, :2].sum()]), atol=1e-5)
 
 
-def test_placements_stay_in_reach():
-    motion = Motion(dim=8, waves=4, groups=3)
-    _, places = motion(100 * torch.randn(5, 8), instants(4, 5))
+def test_placements_stay_in_reach(make_text: MakeText):
+    motion = Motion(dim=8, text_dim=TEXT_DIM, waves=4, groups=3)
+    _, places = motion(100 * torch.randn(5, 8), make_text([3] * 5), instants(4, 5))
     assert places.abs().max() <= motion.reach
