@@ -232,8 +232,10 @@ def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> T
         for critic, losses in by_critic.items():
             for name, term in losses.items():
                 where = f"losses.{side}/{critic}/{name}"
-                if getattr(term.loss, "needs_other_side", False) and not hasattr(generator, "mirror"):
+                if getattr(term.loss, "needs_trial", False) and not hasattr(generator, "mirror"):
                     raise ConfigError(f"{where}: this generator has no mirror; take the term away")
+                if name == "steer" and not hasattr(generator, "stage"):
+                    raise ConfigError(f"{where}: this generator has nothing to steer by; take the term away")
                 if getattr(term.loss, "needs_captions", False) and critics[critic].blind:
                     raise ConfigError(f"{where}: this critic is blind to captions; take the term away")
                 if getattr(term.loss, "needs_latents", False) and not getattr(critics[critic], "latents", 0):

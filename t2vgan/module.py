@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
-from t2vgan.losses.play import Contrast, Play, Seen, Sides
+from t2vgan.losses.play import Contrast, Play, Seen
 from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
 from t2vgan.seeds import stable_seed
-from t2vgan.shapes import Clips, TextFeatures, TextInputs, Video
+from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Look:
     times: Tensor
     real: Seen
     fake: Seen
-    odds: Tensor | None = None  # of the generator's mirror
-    other_side: Seen = ()  # the fakes as their generator's mirror did not show them
+    trial: Trial | None = None
+    tried: Seen = ()  # what could have been shown instead
     z: Tensor | None = None
 
 
@@ -114,9 +114,10 @@ class T2VGAN(L.LightningModule):
             fake = pick(self.generator(z, text, clips.times), chosen)
         real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
         real, fake = self.augment(real, draws), self.augment(fake, draws)
-        other = getattr(getattr(self.generator, "mirror", None), "other_side", None)
-        if other is not None:
-            other = self.augment(other if self.generator.continuous else pick(other, chosen), draws)
+        trial: Trial | None = getattr(self.generator, "trial", None)
+        if trial is not None:
+            other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws)
+            self.signs["g/mirrored"] = trial.mirrored.float().mean()
         self.signs.update(motion_signs(real, fake))
 
         looks = {}
@@ -128,11 +129,9 @@ class T2VGAN(L.LightningModule):
             times = clips.times.gather(1, chosen.gather(1, where))
             shown = pick(fake, where)
             looks[name] = Look(times, seen, critic.see(shown), z=z)  # type: ignore[operator]
-            if self.wanted("g", name, "needs_other_side"):
-                looks[name].odds = odds = self.generator.mirror.odds  # type: ignore[union-attr, assignment]
-                self.signs["g/mirrored"] = (odds > 0).float().mean()  # type: ignore[operator]
+            if self.wanted("g", name, "needs_trial"):
                 with torch.no_grad():
-                    looks[name].other_side = critic.see(pick(other, where))  # type: ignore[operator]
+                    looks[name].trial, looks[name].tried = trial, critic.see(pick(other, where))  # type: ignore[operator]
         return looks
 
     def step(
@@ -185,11 +184,12 @@ class T2VGAN(L.LightningModule):
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
         if critic.blind:
             return Play(*seen, z=look.z)
-        sides = None
-        if side == "g" and look.odds is not None:
+        trial_features: Seen = ()
+        if side == "g" and look.trial is not None:
             with torch.no_grad():
-                sides = Sides(look.odds, look.odds > 0, critic.features(look.other_side, look.times))
-        return Play(*seen, text, told.wrong, told.content, told.contrast, sides, look.z)
+                trial_features = critic.features(look.tried, look.times)
+        trial = look.trial if side == "g" else None
+        return Play(*seen, text, told.wrong, told.content, told.contrast, trial, trial_features, look.z)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 

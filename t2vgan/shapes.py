@@ -94,3 +94,21 @@ def to_uint8(video: Tensor) -> Tensor:
 def to_float(video: Tensor) -> Tensor:
     """0..255 to [-1, 1]."""
     return video.float().div(127.5).sub(1)
+
+
+@dataclass
+class Trial:
+    """What a generator could have shown instead of its clips, for critics to compare: each clip mirrored, or with the
+    numbers that steer it nudged.
+
+    Neither choice can be learned from a gradient of the pixels: the pictures between one pan and another are no better
+    than either, so a slope says little of what a step leads to.
+    """
+
+    video: Video  # no gradient
+    odds: Tensor  # (b,), logits of "mirrored"
+    mirrored: Tensor  # bool (b,), what was shown
+    turned: Tensor  # bool (b,), clips that are shown from the other side; the others are nudged
+    numbers: Tensor  # (b, k), what steers the clips; k may be 0
+    nudges: Tensor  # (b, k), what was added to them, normal with deviation `spread`; 0 where turned
+    spread: float = 1.0

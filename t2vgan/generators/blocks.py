@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.shapes import TextFeatures
+from t2vgan.shapes import TextFeatures, Trial
 
 
 def per_channel(s: Tensor) -> Tensor:
@@ -54,12 +54,12 @@ class ModulatedConv2d(nn.Module):
 class SynthesisBlock(nn.Module):
     """Doubles height and width (or keeps them), two modulated convolutions, and an RGB skip (Karras et al. 2020)."""
 
-    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool) -> None:
+    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool, colours: int = 3) -> None:
         super().__init__()
         self.up = up
         self.first = ModulatedConv2d(inward, outward, style_dim=style_dim)
         self.second = ModulatedConv2d(outward, outward, style_dim=style_dim)
-        self.to_rgb = ModulatedConv2d(outward, 3, style_dim=style_dim, kernel=1, demodulate=False)
+        self.to_rgb = ModulatedConv2d(outward, colours, style_dim=style_dim, kernel=1, demodulate=False)
         nn.init.normal_(self.to_rgb.weight, std=0.3 / math.sqrt(outward))
 
     def forward(self, x: Tensor, rgb: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,11 +135,21 @@ class Mirror(nn.Module):
             nn.init.zeros_(linear.weight)
         nn.init.zeros_(self.of_content.bias)
         self.odds: Tensor | None = None
-        self.other_side: Tensor | None = None  # what the last call did not show, no gradient
+
+    def logits(self, content: Tensor, text: TextFeatures) -> Tensor:
+        said = (self.of_word(text.words).squeeze(-1) * text.mask).sum(1)
+        return (self.of_content(content).squeeze(-1) + said).float()
 
     def forward(self, content: Tensor, text: TextFeatures, video: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-        said = (self.of_word(text.words).squeeze(-1) * text.mask).sum(1)
-        odds = (self.of_content(content).squeeze(-1) + said).float()
+        odds = self.logits(content, text)
         self.odds = odds if self.training else None
         mirrored = (odds > 0)[:, None, None, None, None]
         return torch.where(mirrored, video.flip(-1), video), torch.where(mirrored, maps.flip(-1), maps)
+
+
+def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
+    """Each clip from the side that the mirror's last call did not show, `(b, 3, t, h, w)`, and nothing nudged."""
+    assert mirror.odds is not None
+    odds = mirror.odds
+    nothing = odds.new_zeros(len(odds), 0)
+    return Trial(other_side, odds, odds > 0, torch.ones_like(odds, dtype=torch.bool), nothing, nothing)

@@ -15,10 +15,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded
-from t2vgan.generators.camera import Camera
+from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
+from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
-from t2vgan.shapes import TextFeatures
+from t2vgan.generators.stage import CHANNELS, Stage
+from t2vgan.shapes import TextFeatures, Trial
+
+SPREAD = 0.3  # of nudges, in shares of the reach
 
 
 class MovingCoordinates(nn.Module):
@@ -58,6 +61,7 @@ class Continuous(nn.Module):
     """
 
     continuous = True
+    trial: Trial | None = None  # of the last call in training
 
     def __init__(
         self,
@@ -78,13 +82,14 @@ class Continuous(nn.Module):
         )
         self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.camera = Camera(dim=dim, text_dim=text_dim)
+        self.stage = Stage(dim=dim, text_dim=text_dim)
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
         widths = [max(min(width, width * 8 // s), 16) for s in sizes]
         self.blocks = nn.ModuleList(
-            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
+            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0, colours=CHANNELS)
+            for i in range(len(sizes))
         )
         levels = list(zip(sizes, widths, strict=True))
         self.attention = nn.ModuleDict(
@@ -105,18 +110,33 @@ class Continuous(nn.Module):
         """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
         content, canvas, maps = self.paint(z, text, times)
         video, maps, path = self.shoot(content, text, canvas, maps, times)
-        return video, self.camera.film(maps, path, round(maps.shape[-1] / Camera.margin)) if self.attention else maps
+        seen = round(maps.shape[-1] / Camera.margin)  # of the maps, by the frame
+        return video, self.stage.camera.film(maps, path, seen) if self.attention else maps
 
     def shoot(
         self, content: Tensor, text: TextFeatures, canvas: Tensor, maps: Tensor, times: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+    ) -> tuple[Tensor, Tensor, Path]:
         canvas, maps = self.mirror(content, text, canvas, maps)
-        path = self.camera.path(content, text, times)
+        mirrored = self.mirror.logits(content, text) > 0
+        numbers = self.stage.steering(content, text)
+        # The loss `steer` alone trains the numbers: the slope of the pixels misleads them.
+        paths = self.stage.paths(numbers.detach(), content, text, times, mirrored)
         if self.training:
-            with torch.no_grad():
-                self.mirror.other_side = self.camera.film(canvas.flip(-1), path, self.size).transpose(1, 2)
-        video = self.camera.film(canvas, path, self.size).transpose(1, 2)
-        return bounded(video, self.training), maps, path
+            self.trial = self.tried(numbers, content, text, canvas.detach(), times)
+        video = self.stage.film(canvas, paths, self.size).transpose(1, 2)
+        return bounded(video, self.training), maps, paths[0]
+
+    @torch.no_grad()
+    def tried(self, numbers: Tensor, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
+        """Every other clip mirrored, the others with what steers them nudged."""
+        trial = trial_of(self.mirror, canvas)
+        trial.turned = torch.arange(len(numbers), device=numbers.device) % 2 == 0
+        trial.numbers, trial.spread = numbers, SPREAD
+        trial.nudges = SPREAD * torch.randn_like(numbers) * ~trial.turned[:, None]
+        other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
+        paths = self.stage.paths(numbers + trial.nudges, content, text, times, trial.mirrored ^ trial.turned)
+        trial.video = self.stage.film(other, paths, self.size).transpose(1, 2)
+        return trial
 
     def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Content code, canvases `(b, t, 3, h, w)` before the mirror, and where each word was looked at on them."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded
-from t2vgan.shapes import TextFeatures
+from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
+from t2vgan.shapes import TextFeatures, Trial
 
 
 class ConvLstmCell(nn.Module):
@@ -33,6 +33,7 @@ class ConvLstm(nn.Module):
     """
 
     continuous = False
+    trial: Trial | None = None  # of the last call in training
 
     def __init__(
         self, *, text_dim: int, size: int, z_dim: int = 64, dim: int = 256, width: int = 128, attention: bool = True
@@ -81,5 +82,5 @@ class ConvLstm(nn.Module):
         video = bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2)
         seen = torch.stack(maps, 1) if maps else video.new_zeros(b, t, text.words.shape[1], 1, 1)
         video, seen = self.mirror(content, text, video, seen)
-        self.mirror.other_side = video.detach().flip(-1) if self.training else None
+        self.trial = trial_of(self.mirror, video.detach().flip(-1)) if self.training else None
         return video, seen

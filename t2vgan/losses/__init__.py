@@ -5,6 +5,7 @@ from t2vgan.losses.gradient_penalty import R1, R2
 from t2vgan.losses.latent import Latent
 from t2vgan.losses.mirror import Mirror
 from t2vgan.losses.mismatch import Mismatch
+from t2vgan.losses.steer import Steer
 from t2vgan.losses.words import Words
 
 LOSSES = {
@@ -15,6 +16,7 @@ LOSSES = {
     "mismatch": Mismatch,
     "words": Words,
     "mirror": Mirror,
+    "steer": Steer,
     "latent": Latent,
     "r1": R1,
     "r2": R2,

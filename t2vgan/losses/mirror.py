@@ -18,32 +18,33 @@ class Mirror:
     looks worse, and without this the bit never moved. `calm` holds the logits of p back. Clips get no gradient.
     """
 
-    needs_other_side = needs_captions = needs_words = True
+    needs_trial = needs_captions = needs_words = True
 
     def __init__(self, *, calm: int | float = 0.01) -> None:
         self.calm = calm
 
     def generator(self, play: Play) -> Scalar:
-        sides = play.sides
-        if sides is None or play.text is None or play.content is None:
+        trial = play.trial
+        if trial is None or play.text is None or play.content is None:
             raise ValueError("mirror: needs a generator with a mirror and a critic that reads captions")
-        with torch.no_grad():
-            shown, other = (self.words(play, features) for features in (play.fake_features, sides.other_features))
-        cost = other - shown  # of turning the clip over
-        cost = cost - mean_over_ranks(cost)
-        p = sides.odds.sigmoid()
-        return (cost * torch.where(sides.mirrored, -p, p)).mean() + self.calm * sides.odds.square().mean()
-
-    @staticmethod
-    def words(play: Play, features: tuple[Tensor, ...]) -> Tensor:
-        assert play.text is not None and play.content is not None
-        scores = play.critic.word_scores(features, play.text)
-        return (F.softplus(-scores) * play.content).sum(1)
+        cost = cost_of_trial(play, trial.turned)  # of turning the clip over
+        p = trial.odds.sigmoid()
+        return (cost * torch.where(trial.mirrored, -p, p)).mean() + self.calm * trial.odds.square().mean()
 
 
-def mean_over_ranks(values: Tensor) -> Tensor:
-    mean = values.mean()
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(mean)
-        mean = mean / torch.distributed.get_world_size()
-    return mean
+def cost_of_trial(play: Play, among: Tensor) -> Tensor:
+    """What words cost more when the trial is shown in the place of each clip, less what that is for the average clip.
+
+    `(b,)`, no gradient; 0 where not `among` those that are compared, bool `(b,)`.
+    """
+    assert play.text is not None and play.content is not None
+    with torch.no_grad():
+        shown, tried = (
+            (F.softplus(-play.critic.word_scores(features, play.text)) * play.content).sum(1)
+            for features in (play.fake_features, play.trial_features)
+        )
+        cost = (tried - shown) * among
+        total = torch.stack([cost.sum(), among.sum()])
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(total)
+        return (cost - total[0] / total[1].clamp(min=1)) * among

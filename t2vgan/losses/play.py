@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from t2vgan.shapes import TextFeatures
+from t2vgan.shapes import TextFeatures, Trial
 
 Seen = tuple[Tensor, ...]
 
@@ -21,15 +21,6 @@ class Contrast:
     wrong: TextFeatures
     only_right: Tensor  # bool (n, l), the words that the wrong caption lacks
     only_wrong: Tensor  # bool (n, l'), the words that the right caption lacks
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The generator's bit for each fake, and what the critic makes of the side that it did not choose."""
-
-    odds: Tensor  # (b,), logits of "mirrored"
-    mirrored: Tensor  # bool (b,), what was shown
-    other_features: Seen
 
 
 @dataclass(frozen=True)
@@ -54,5 +45,6 @@ class Play:
     wrong_text: TextFeatures | None = None
     content: Tensor | None = None  # bool (b, l), which words of `text` say something of the clip
     contrast: Contrast | None = None
-    sides: Sides | None = None
+    trial: Trial | None = None  # what could have been shown instead of the fakes
+    trial_features: Seen = ()  # what the critic makes of that
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes

@@ -10,10 +10,15 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from t2vgan.losses.mirror import Mirror
-from t2vgan.losses.play import Play, Sides
-from t2vgan.shapes import TextFeatures
+from t2vgan.losses.play import Play
+from t2vgan.shapes import TextFeatures, Trial
 
 CONTENT = torch.tensor([[True, False, True], [False, True, False]])
+
+
+def turned(odds: Tensor) -> Trial:
+    nothing = torch.zeros(len(odds), 0)
+    return Trial(torch.zeros(len(odds), 3, 1, 2, 2), odds, odds > 0, torch.ones(len(odds)).bool(), nothing, nothing)
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def play(make_play: Callable[..., Play], make_text: Callable[..., TextFeatures],
     odds = torch.tensor([0.7, -0.3], requires_grad=True)
     return make_play(
         torch.zeros(2, 1), torch.zeros(2, 1), critic=reader, fake_features=(shown,), content=CONTENT,
-        text=make_text([3, 3], dim=4), sides=Sides(odds, odds > 0, (other,)),
+        text=make_text([3, 3], dim=4), trial=turned(odds), trial_features=(other,),
     )  # fmt: skip
 
 
@@ -34,21 +39,21 @@ def of_side(play: Play, features: Tensor, clip: int) -> Tensor:
 
 def test_its_gradient_is_that_of_the_expected_loss(play: Play):
     """Of the loss in which the side that is not shown is the better by what it is the worse for the average clip."""
-    assert play.sides is not None
+    assert play.trial is not None
     Mirror(calm=0).generator(play).backward()
-    odds = play.sides.odds.detach().clone().requires_grad_()
+    odds = play.trial.odds.detach().clone().requires_grad_()
     shown = [of_side(play, play.fake_features[0], clip).detach() for clip in range(2)]
-    other = [of_side(play, play.sides.other_features[0], clip).detach() for clip in range(2)]
+    other = [of_side(play, play.trial_features[0], clip).detach() for clip in range(2)]
     usual = (other[0] - shown[0] + other[1] - shown[1]) / 2
     expected = torch.zeros(())
     for clip in range(2):
         of_other = other[clip] - usual
-        turned, as_it_is = (shown[clip], of_other) if play.sides.mirrored[clip] else (of_other, shown[clip])
+        turned, as_it_is = (shown[clip], of_other) if play.trial.mirrored[clip] else (of_other, shown[clip])
         p = odds[clip].sigmoid()
         expected = expected + (p * turned + (1 - p) * as_it_is) / 2
     expected.backward()
-    assert play.sides.odds.grad is not None and odds.grad is not None
-    assert torch.allclose(play.sides.odds.grad, odds.grad) and odds.grad.abs().min() > 0
+    assert play.trial.odds.grad is not None and odds.grad is not None
+    assert torch.allclose(play.trial.odds.grad, odds.grad) and odds.grad.abs().min() > 0
 
 
 def test_a_side_that_is_worse_for_all_alike_moves_nothing(make_play, make_text, reader):
@@ -58,22 +63,29 @@ def test_a_side_that_is_worse_for_all_alike_moves_nothing(make_play, make_text, 
     odds = torch.tensor([0.0, 0.0], requires_grad=True)
     play = make_play(
         torch.zeros(2, 1), torch.zeros(2, 1), critic=reader, fake_features=(shown,),
-        content=CONTENT[:1].expand(2, -1), text=text, sides=Sides(odds, odds > 0, (other,)),
+        content=CONTENT[:1].expand(2, -1), text=text, trial=turned(odds), trial_features=(other,),
     )  # fmt: skip
     Mirror().generator(play).backward()
     assert odds.grad is not None and odds.grad.abs().max() < 1e-6
 
 
 def test_the_odds_are_held_back(play: Play):
-    assert play.sides is not None
+    assert play.trial is not None
     calm, free = Mirror(calm=0.5).generator(play), Mirror(calm=0).generator(play)
-    assert torch.allclose(calm - free, 0.5 * play.sides.odds.square().mean())
+    assert torch.allclose(calm - free, 0.5 * play.trial.odds.square().mean())
 
 
 def test_nothing_else_learns_from_it(play: Play):
-    assert play.sides is not None
+    assert play.trial is not None
     Mirror().generator(play).backward()
-    assert play.fake_features[0].grad is None and play.sides.other_features[0].grad is None
+    assert play.fake_features[0].grad is None and play.trial_features[0].grad is None
+
+
+def test_clips_that_were_not_turned_say_nothing(play: Play):
+    assert play.trial is not None
+    play.trial.turned = torch.tensor([True, False])
+    Mirror(calm=0).generator(play).backward()
+    assert play.trial.odds.grad is not None and play.trial.odds.grad[1] == 0
 
 
 def test_it_says_what_is_missing(make_play: Callable[..., Play]):
