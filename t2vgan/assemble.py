@@ -118,7 +118,7 @@ def retriever(experiment: Experiment) -> DualEncoder:
 
 
 def _judge_settings(experiment: Experiment) -> dict[str, Any]:
-    settings: dict[str, Any] = {"clips": 8_000, "epochs": 6, "width": 32, "seed": 0}
+    settings: dict[str, Any] = {"clips": 8_000, "epochs": 8, "width": 32, "seed": 0}
     for key in experiment.evaluation.probe:
         if key not in settings:
             raise ConfigError(f"evaluation.probe has no '{key}'{nearest(key, settings)}; it has: {', '.join(settings)}")

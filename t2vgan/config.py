@@ -82,7 +82,7 @@ class Evaluation:
     every_clips: int = 20_000
     monitor: str = "val/kid_probe"  # the best checkpoint is chosen by this metric
     mode: str = "min"
-    probe: dict[str, Any] = field(default_factory=lambda: {"clips": 8_000, "epochs": 6})
+    probe: dict[str, Any] = field(default_factory=lambda: {"clips": 8_000, "epochs": 8})
 
 
 @dataclass

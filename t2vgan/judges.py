@@ -18,7 +18,7 @@ from t2vgan.datasets.cache import FrameCache, alone
 from t2vgan.metrics.cards import fingerprint_of
 from t2vgan.metrics.contrastive import fit_dual_encoder
 from t2vgan.metrics.dual_encoder import DualEncoder
-from t2vgan.metrics.fitting import collect_attributes, fit_probe, probe_accuracy
+from t2vgan.metrics.fitting import SIZES, collect_attributes, fit_probe, probe_accuracy
 from t2vgan.metrics.probe import Probe
 from t2vgan.metrics.retrieval import hard_negatives, retrieval_precision
 from t2vgan.shapes import Clips, Sample, to_float
@@ -62,7 +62,7 @@ def _found_or_made(
     name: str,
     settings: list[int],
 ) -> Judge:
-    told = json.dumps([dataset.fingerprint, len(dataset), *settings])
+    told = json.dumps([dataset.fingerprint, len(dataset), *settings, *SIZES])
     digest = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     path = folder / f"{name}-{digest}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ EYES = [
     "losses.g/eyes/nonsaturating=1.0",
 ]
 FRAMES = {"name": "frame_level", "frames": 2, "width": 8}
-BATCH, STEPS = 3, 3
+BATCH, STEPS = 4, 3
 PARTS = ("generator", "text_encoder", "discriminators", "critic_text", "ema_generator", "ema_text_encoder")
 
 pytestmark = pytest.mark.filterwarnings(

@@ -25,7 +25,7 @@ WEIGHT_DECAY = 0.02
 WARMUP = 0.15  # of the training
 SHIFT = 3  # pixels
 NOISE = 0.04  # largest standard deviation
-SIZES = (64, 64, 48, 32)  # what equal shares of each batch are degraded to
+SIZES = (64, 48, 32, 32)  # what equal shares of each batch are degraded to: small frames are the hardest to judge
 STANDARDISE_CLIPS = 1_000
 
 Progress = Callable[[float, str], None]  # share done, what is being done
