@@ -28,7 +28,8 @@ class Stage(nn.Module):
     def __init__(self, *, dim: int, text_dim: int) -> None:
         super().__init__()
         self.camera = Camera(dim=dim, text_dim=text_dim)
-        self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers)
+        # At a pace of 1/16 a pan took most of a run to find: 0.001 of its reach a round.
+        self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # leaps per second, and when
 
     def steering(self, content: Tensor, text: TextFeatures) -> Tensor:
