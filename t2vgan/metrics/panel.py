@@ -5,11 +5,9 @@ is arithmetic on what was seen, so that generated clips, real clips and spoiled 
 alike and together:
 
     seen = Observation.joined(observe(batch, extractor) for batch in clips)
-    distances(reference, real, fake, name="probe"); obedience(...); movement(...)
+    obedience(...); movement(...)          # and `near.distances(reference, real, fake, name="probe")`
 
-A distance compares with the *reference*, clips of the training split. Its floor is the distance of the real clips whose
-captions were rendered, as many as the generated ones: what a perfect generator would get. The figures are plain nested
-dictionaries, as in `metrics.json` (docs/metrics_json.md).
+The figures are plain nested dictionaries, as in `metrics.json` (docs/metrics_json.md).
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import torch
@@ -33,18 +30,11 @@ from t2vgan.metrics.attributes import (
     wilson_interval,
 )
 from t2vgan.metrics.checks import check_clips
-from t2vgan.metrics.extrapolated import LEAST, extrapolated_frechet_distance
 from t2vgan.metrics.flow import STRIDE, camera_and_subject_motion
-from t2vgan.metrics.frechet import frechet_distance
-from t2vgan.metrics.intervals import jackknife_interval
-from t2vgan.metrics.kernel import jedi_kernel_distance, kernel_distance
-from t2vgan.metrics.mind import mind_distance
 from t2vgan.metrics.motion import flicker, is_static, motion_energy, motion_spectrum, spectrum_gap
 from t2vgan.metrics.nearest import memorisation
-from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.shapes import Video
 
-ENOUGH = 2  # clips per dimension; below, a Fréchet distance says more of their number than of the clips
 FLOW = ("camera", "direction")  # attributes that optical flow can tell, too
 
 Figures = dict[str, Any]
@@ -123,45 +113,6 @@ def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
         camera=motion.camera if motion else [],
         direction=motion.direction if motion else [],
     )
-
-
-def distances(
-    reference: Float[Tensor, "m d"],
-    real: Float[Tensor, "n d"],
-    fake: Float[Tensor, "k d"],
-    *,
-    name: str,
-    unbiased: bool = True,
-) -> Figures:
-    """Fréchet, kernel and Monge distance, precision, recall, density and coverage; `name` is that of the features.
-
-    `value` is the generated clips' distance from the reference, `floor` that of the real clips, `low` and `high` the
-    95 % interval of the value by the jackknife over both sets.
-    """
-    sides = reference, real, fake
-    if not all(bool(torch.isfinite(side).all()) for side in sides):
-        raise ValueError(f"there are NaN or infinite {name} features: has the generator diverged?")
-    least, dim = min(map(len, sides)), reference.shape[1]
-    found: Figures = {}
-    frechet = partial(frechet_distance, unbiased=unbiased)
-    for key, distance in (("fd", frechet), ("kid", kernel_distance), ("mind", mind_distance)):
-        interval = jackknife_interval(distance, reference, fake)
-        figure = {"value": interval.value, "floor": float(distance(reference, real))}
-        found[f"{key}_{name}"] = figure | {"low": interval.low, "high": interval.high}
-    if least < ENOUGH * dim:
-        found[f"fd_{name}"]["warning"] = f"only {least} clips for {dim} dimensions"
-    jedi, floor = (float(jedi_kernel_distance(reference, side)) for side in (fake, real))
-    found[f"jedi_form_{name}"] = {"value": jedi, "floor": floor}
-    if least >= LEAST:
-        infinite, floor = (extrapolated_frechet_distance(reference, side, unbiased=unbiased) for side in (fake, real))
-        found[f"fd_infinite_{name}"] = {"value": infinite.value, "floor": floor.value}
-        if not infinite.reliable:
-            found[f"fd_infinite_{name}"]["warning"] = "too few clips for a line"
-    if least > NEIGHBOURS:
-        generated, ceiling = (precision_recall(reference, side)._asdict() for side in (fake, real))
-        for key, value in generated.items():
-            found[f"{key}_{name}"] = {"value": value, "ceiling": ceiling[key]}
-    return found
 
 
 def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figures:

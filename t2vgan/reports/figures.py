@@ -16,7 +16,8 @@ from t2vgan.metrics.controls import other_captions, replayed
 from t2vgan.metrics.frechet import frechet_distance
 from t2vgan.metrics.kernel import kernel_distance
 from t2vgan.metrics.motion import diversity
-from t2vgan.metrics.panel import Figures, Observation, by_flow, distances, movement, novelty, obedience
+from t2vgan.metrics.near import distances
+from t2vgan.metrics.panel import Figures, Observation, by_flow, movement, novelty, obedience
 from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.metrics.probe import Probe
 from t2vgan.metrics.retrieval import hard_negatives, retrieval_precision
