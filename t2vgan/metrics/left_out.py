@@ -17,8 +17,8 @@ from torch import Tensor
 from t2vgan.metrics.extrapolated import line, part_sizes
 from t2vgan.metrics.frechet import root_of_covariance
 from t2vgan.metrics.mind import DIRECTIONS, unit_directions
-from t2vgan.metrics.precise import to_double
 from t2vgan.metrics.prdc import NEIGHBOURS, PRDC, ROWS, counted, euclidean
+from t2vgan.metrics.precise import to_double
 
 SPARE = 40  # neighbours that are kept beyond the k-th, for when a block takes some away
 AT_ONCE = 100  # directions whose projections are compared at a time
@@ -34,7 +34,7 @@ class LeavesOut(Protocol):
 
 
 class FrechetWithout:
-    """The Fréchet distance. The root of the trace is taken of eigenvalues here: good to about 1e-7, enough for an error.
+    """The Fréchet distance, by way of eigenvalues: good to about 1e-7, which is enough for an error.
 
     Without some rows of a side only its own covariance changes, so the other side's root is made once.
     """
@@ -113,8 +113,8 @@ class KernelWithout:
 class MongeWithout:
     """The Monge distance, along the same directions throughout.
 
-    Sides of unequal length are compared quantile by quantile, which for equal lengths is what `mind.mind_distance` does:
-    a random part of the longer side would put its own chance into the interval.
+    Sides of unequal length are compared quantile by quantile, which for equal lengths is what `mind.mind_distance`
+    does: a random part of the longer side would put its own chance into the interval.
     """
 
     def __init__(

@@ -53,13 +53,14 @@ def distances(
     if not all(bool(torch.isfinite(side).all()) for side in sides):
         raise ValueError(f"there are NaN or infinite {name} features: has the generator diverged?")
     least, dim = min(map(len, sides)), reference.shape[1]
-    frechet, jedi = partial(frechet_distance, unbiased=unbiased), partial(KernelWithout, degree=2, coef0=0.0, factor=100.0)
+    frechet = partial(frechet_distance, unbiased=unbiased)
+    jedi = partial(KernelWithout, degree=2, coef0=0.0, unbiased=False, factor=100.0)
     found: Figures = {}
     for key, distance, without in (
         ("fd", frechet, partial(FrechetWithout, unbiased=unbiased) if min(len(reference), len(fake)) > dim else None),
         ("kid", kernel_distance, KernelWithout),
         ("mind", mind_distance, MongeWithout),
-        ("jedi_form", jedi_kernel_distance, partial(jedi, unbiased=False)),
+        ("jedi_form", jedi_kernel_distance, jedi),
     ):
         if without is None:  # fewer clips than dimensions: of these the distance itself is faster
             interval = jackknife_interval(distance, reference, fake)
@@ -96,8 +97,8 @@ def extrapolated(reference: Side, real: Side, fake: Side, *, unbiased: bool) -> 
 def neighbours(reference: Side, real: Side, fake: Side) -> Figures:
     """Precision, recall, density and coverage, and their ceiling.
 
-    Where every part finds the same share, 0 or 1 above all, the jackknife sees no error: an interval of a share is never
-    narrower than Wilson's for so many clips.
+    Where every part finds the same share, 0 or 1 above all, the jackknife sees no error: an interval of a share is
+    never narrower than Wilson's for so many clips.
     """
     ceiling = precision_recall(reference, real)._asdict()
     sides = NeighboursWithout(reference, fake)

@@ -24,6 +24,7 @@ from torch import Tensor
 from t2vgan.metrics.arrow import arrow_of_time
 from t2vgan.metrics.attributes import (
     ALL,
+    LEAST_CEILING,
     AttributeAccuracy,
     attribute_rows,
     normalised_accuracy,
@@ -31,7 +32,14 @@ from t2vgan.metrics.attributes import (
 )
 from t2vgan.metrics.checks import check_clips
 from t2vgan.metrics.flow import STRIDE, camera_and_subject_motion
-from t2vgan.metrics.motion import flicker, is_static, motion_energy, motion_spectrum, spectrum_gap
+from t2vgan.metrics.motion import (
+    flicker,
+    is_static,
+    motion_energy,
+    motion_spectrum,
+    spectrum_gap,
+    temporal_consistency,
+)
 from t2vgan.metrics.nearest import memorisation
 from t2vgan.shapes import Video
 
@@ -50,6 +58,7 @@ class Observation:
     static: Bool[Tensor, " n"]
     flicker: Float[Tensor, " n"]
     spectrum: Float[Tensor, "n f"]
+    consistency: Float[Tensor, " n"]  # NaN where no frames were read
     camera: list[str]  # by optical flow; empty where it was not asked for
     direction: list[str]
 
@@ -95,10 +104,11 @@ def _taken(value: Any, rows: list[int]) -> Any:
 
 
 @torch.no_grad()
-def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
+def observe(video: Video, *extractors: Any, flow: bool = False, frame_reader: Any = None) -> Observation:
     """Look at a batch of clips of 3 frames or more, in [-1, 1]. ValueError for clips that cannot be judged.
 
-    The first extractor also sees the clips backwards; `flow` asks for camera and direction by optical flow.
+    The first extractor also sees the clips backwards; `flow` asks for camera and direction by optical flow, and
+    `frame_reader`, a network with `frame_features`, for temporal consistency.
     """
     check_clips(video, reader=extractors[0].name, least_frames=STRIDE + 1)
     video = video.float().clamp(-1, 1)
@@ -110,9 +120,16 @@ def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
         static=is_static(video).cpu(),
         flicker=flicker(video).cpu(),
         spectrum=motion_spectrum(video).cpu(),
+        consistency=consistency_of(video, frame_reader),
         camera=motion.camera if motion else [],
         direction=motion.direction if motion else [],
     )
+
+
+def consistency_of(video: Video, frame_reader: Any) -> Float[Tensor, " b"]:
+    if frame_reader is None:
+        return torch.full((len(video),), torch.nan)
+    return temporal_consistency(frame_reader.frame_features(video)).cpu()
 
 
 def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figures:
@@ -129,6 +146,8 @@ def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figur
             "floor": float(spectrum_gap(real.spectrum[::2], real.spectrum[1::2])) if len(real) > 1 else None,
         },
     }
+    if bool(torch.isfinite(fake.consistency).any()):
+        found["temporal_consistency"] = beside(finite(fake.consistency), finite(real.consistency))
     if sees_order and min(len(real), len(fake)) >= 3:
         first = next(iter(real.features))
         arrow = arrow_of_time(real.features[first], real.backwards, fake.features[first], fake.backwards)
@@ -203,6 +222,8 @@ def flow_figure(
 
 
 def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -> Figures:
+    """A row with its interval; `counts` is false where the judge errs on real clips too often to judge others."""
+
     def normal(value: float) -> float:
         return normalised_accuracy(value, floor=floor, ceiling=ceiling)
 
@@ -210,7 +231,7 @@ def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -
     return {
         "accuracy": correct / total if total else math.nan, "ceiling": ceiling, "floor": floor,
         "normalised": normal(correct / total) if total else math.nan, "low": normal(low), "high": normal(high),
-        "correct": correct, "clips": total,
+        "correct": correct, "clips": total, "counts": ceiling >= LEAST_CEILING,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Leaving blocks out of sums gives what computing each distance anew gives, and the intervals hold what they promise."""
+"""Leaving blocks out gives what computing each distance anew gives, and the intervals hold what they promise."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from t2vgan.metrics.near import neighbours
 from t2vgan.metrics.prdc import precision_recall
 
 
-def sides(n: int = 90, m: int = 70, d: int = 6, *, seed: int = 0, shift: float = 0.4) -> tuple[torch.Tensor, torch.Tensor]:
+def sides(n: int = 90, m: int = 70, d: int = 6, *, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     mix = torch.randn(d, d, generator=torch.Generator().manual_seed(99))
     real, fake = (torch.randn(rows, d, generator=generator) @ mix for rows in (n, m))
-    return real, 1.3 * fake + shift
+    return real, 1.3 * fake + 0.4
 
 
 def jedi_without(real: torch.Tensor, fake: torch.Tensor) -> KernelWithout:

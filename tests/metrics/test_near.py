@@ -15,8 +15,8 @@ def clips(n: int, d: int, seed: int, shift: float = 0.0) -> torch.Tensor:
 
 def test_every_figure_has_an_interval_about_its_value() -> None:
     found = distances(clips(120, 8, 0), clips(120, 8, 1), clips(120, 8, 2, 0.5), name="x")
-    assert list(found) == [f"{key}_x" for key in ("fd", "kid", "mind", "jedi_form", "fd_infinite", "precision", "recall",
-                                                  "density", "coverage")]  # fmt: skip
+    keys = "fd", "kid", "mind", "jedi_form", "fd_infinite", "precision", "recall", "density", "coverage"
+    assert list(found) == [f"{key}_x" for key in keys]
     for name, figure in found.items():
         assert figure["low"] < figure["value"] < figure["high"], name
         assert {"floor", "ceiling"} & figure.keys() and "warning" not in figure

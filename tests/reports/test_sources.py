@@ -6,8 +6,10 @@ import torch
 
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.reports.figures import split_figures
+from t2vgan.reports.folder import Folder
 from t2vgan.reports.measure import measure
-from t2vgan.reports.sources import BATCH, Folder, extractor_of, shared
+from t2vgan.reports.sources import BATCH, shared
+from t2vgan.reports.spaces import extractor_of
 from t2vgan.video.encode import write_mp4
 
 VIEW = {"size": 32, "frames": 8, "duration_s": 1.0}
