@@ -16,9 +16,16 @@ SWAP = ["attribute", "obeyed", "only", "kept"]
 NEAR = ["figure", "value", "95 % interval", "real clips", ""]
 MOTION = ["figure", "generated", "real", "ratio"]
 DISTANCES = ("fvd", "fd", "fd_infinite", "kid", "mind", "jedi_form", "precision", "recall", "density", "coverage")
-SHORT = {"motion_energy": "energy", "static_share": "static", "motion_spectrum_gap_db": "spectrum", "flicker": "flicker",
-         "temporal_consistency": "consist.", "arrow_of_time": "arrow", "memorisation": "copies",
-         "all_correct": "all"}  # fmt: skip
+SHORT = {
+    "motion_energy": "energy",
+    "static_share": "static",
+    "flicker": "flicker",
+    "motion_spectrum_gap_db": "spectrum",
+    "temporal_consistency": "consist.",
+    "arrow_of_time": "arrow",
+    "memorisation": "copies",
+    "all_correct": "all",
+}
 # What each control has to move, by the beginning of the figure's name.
 MADE_FOR = {
     "shuffled": ("motion_spectrum_gap_db", "flicker", "temporal_consistency"),
@@ -57,17 +64,9 @@ def judge_of(figures: Figures) -> str:
 def accuracy_row(name: str, figure: Figures) -> list[Any]:
     shares = [percent(figure.get(key)) for key in ("accuracy", "ceiling", "floor")]
     normalised = with_interval(figure.get("normalised"), figure.get("low"), figure.get("high"))
-    return [
-        name,
-        *shares,
-        normalised,
-        figure.get("clips"),
-        "" if figure.get("counts", True) else does_not_count(figure),
-    ]
-
-
-def does_not_count(figure: Figures) -> str:
-    return f"does not count: ceiling below {100 * LEAST_CEILING:.0f} %" if figure.get("clips") else ""
+    void = figure.get("clips") and not figure.get("counts", True)
+    told = f"does not count: ceiling below {100 * LEAST_CEILING:.0f} %" if void else ""
+    return [name, *shares, normalised, figure.get("clips"), told]
 
 
 def text_rows(figures: Figures) -> list[list[Any]]:
