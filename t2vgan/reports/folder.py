@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ RETRIEVER_LOOKS, FEWEST_EPOCHS, MOST_EPOCHS = 48_000, 6, 30  # clips that it see
 class Folder:
     """Generated clips in a folder, each with its caption beside it, against real clips: a folder or a manifest.
 
-    A generated clip belongs to a real clip with its caption, if there are several to the one of its name. Real clips
+    A generated clip belongs to a real clip with its caption, if there are several to the one of its name; others are
+    left out, with a warning. Real clips
     that belong to no generated one are the reference; where they are fewer than the pairs, the real clips of the pairs
     are, and there is no floor. Clips that are shorter than `duration_s` are left out.
     """
@@ -47,7 +49,18 @@ class Folder:
         self.view, view = view, {**view, "short": "skip"}
         self.made = CaptionedFolder(root=generated, split="all", **view)
         self.real = real_clips(real, split=split, **view)
-        self.partners = partners(self.made, self.real, generated, real)[:num_clips]
+        found = partners(self.made, self.real, generated, real)
+        self.partners = found[:num_clips]
+        self.unused = {
+            "generated_without_caption": len(self.made.uncaptioned),
+            "generated_without_real": len(self.made.clips) - len(found),
+            "real_without_caption": len(getattr(self.real, "uncaptioned", ())),
+        }
+        if self.unused["generated_without_real"]:
+            told = (
+                f"{self.unused['generated_without_real']} of {len(self.made.clips)} clips have the caption of no clip"
+            )
+            warnings.warn(f"{generated}: {told} in {real} and are left out", stacklevel=2)
         paired = {r for _, r in self.partners}
         others = [i for i in range(len(self.real)) if i not in paired]
         self.apart = len(others) >= len(self.partners)
@@ -99,6 +112,7 @@ class Folder:
             "data": {"name": real, "hash": self.real.fingerprint},
             "reference": {"which": which, "clips": len(self.others)},
             "clip": {**self.view, "frame_stride": 1},
+            "unused": self.unused,
             "retriever": self.retriever,
             "temporal_consistency": f"cosine of neighbouring frames' features: {self.frame_reader.name}",
         }

@@ -118,7 +118,7 @@ def joined(shares: Sequence[Parts]) -> Measured:
     pairs = {number: part for share in shares for number, part in share.pairs.items()}
     reference = {number: seen for share in shares for number, seen in share.reference.items()}
     if not pairs or not reference:
-        raise ValueError("there are no clips to measure")
+        raise ValueError("there are no clips to measure: none could be read, or all are shorter than asked for")
     ordered = [pairs[number] for number in sorted(pairs)]
     spoiled = [part.controls for part in ordered if part.controls]
     return Measured(

@@ -100,7 +100,7 @@ def distance_tables(figures: Figures) -> dict[str, list[list[Any]]]:
         kind = max(kinds, key=len)
         space = key.removeprefix(f"{kind}_")
         interval = span(f.get("low"), f.get("high"))
-        row = [kind, f["value"], interval, f.get("floor", f.get("ceiling")), f.get("warning", "")]
+        row = [key, f["value"], interval, f.get("floor", f.get("ceiling")), f.get("warning", "")]
         found.setdefault(f"i3d_{space}" if kind == "fvd" else space, []).append(row)
     return found
 

@@ -37,9 +37,9 @@ def test_distances_are_told_by_feature_space() -> None:
          "fvd_cdfvd": figure, "flicker": {"value": 1.0}, "clips": 3}
     )  # fmt: skip
     assert {space: [row[0] for row in of_space] for space, of_space in found.items()} == {
-        "probe": ["fd", "fd_infinite", "precision"], "i3d_cdfvd": ["fd", "fvd"],
+        "probe": ["fd_probe", "fd_infinite_probe", "precision_probe"], "i3d_cdfvd": ["fd_i3d_cdfvd", "fvd_cdfvd"],
     }  # fmt: skip
-    assert found["probe"][2] == ["precision", 0.9, "0.8 to 1", 0.95, ""]
+    assert found["probe"][2] == ["precision_probe", 0.9, "0.8 to 1", 0.95, ""]
 
 
 def test_every_control_has_a_figure_that_is_marked_for_it() -> None:
