@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from t2vgan.reports.rows import number
+from t2vgan.reports.rows import VOID, number
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #202024; background: #fff;
@@ -25,7 +25,7 @@ th { font-weight: 600; color: #555; border-bottom: 1px solid #bbb }
 td:first-child, th:first-child { text-align: left; padding-left: .2rem }
 .void td { color: #999 } .void td:last-child { color: #a33; text-align: left }
 .meant { background: #e3edf9; font-weight: 600 }
-.warning { color: #a33; font-weight: 600 } .note { color: #666; max-width: 60rem }
+.warning { color: #a33; font-weight: 600 } .note { color: #666; max-width: 64rem }
 .plain td { text-align: left; white-space: normal; overflow-wrap: anywhere; font-size: .85rem }
 .tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0 }
 .tile { border: 1px solid #d8dce4; border-radius: .4rem; padding: .5rem .9rem; min-width: 8.5rem }
@@ -84,7 +84,7 @@ def table(
     marked: Sequence[Sequence[bool]] | None = None,
     plain: bool = False,
 ) -> str:
-    """marked: the cells that stand out. A row whose last cell says that it does not count is faint.
+    """marked: the cells that stand out. A row that does not count is faint.
 
     plain: for words, not for figures.
     """
@@ -93,7 +93,7 @@ def table(
     for i, row in enumerate(rows):
         marks = marked[i] if marked else [False] * len(row)
         cells = (f"<td{' class=meant' if m else ''}>{cell(value)}</td>" for value, m in zip(row, marks, strict=True))
-        void = " class=void" if str(row[-1]).startswith("does not count") else ""
+        void = " class=void" if row[-1] == VOID else ""
         body.append(f"<tr{void}>{''.join(cells)}</tr>")
     kind = " class=plain" if plain else ""
     head = f"<thead><tr>{head}</tr></thead>" if head else ""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from t2vgan.metrics.attributes import LEAST_CEILING, encode_truth, predicted_values
+from t2vgan.metrics.attributes import encode_truth, predicted_values
 from t2vgan.metrics.panel import Figures
 from t2vgan.reports import page, rows
 from t2vgan.reports.figures import FORMAT, gap, plain, printed, scores, split_figures
@@ -28,7 +28,7 @@ NOTES = {
     "nothing else did; kept: it stayed when another one was changed. Shares with their 95 % intervals.",
     "attributes": "Judged by a classifier of real clips. Ceiling: real clips against their own captions. Floor: real "
     "clips against other clips' captions. Normalised: (accuracy - floor) / (ceiling - floor), with its 95 % interval. "
-    f"Where the judge reads fewer than {100 * LEAST_CEILING:.0f} % of real clips rightly, the row does not count.",
+    f"{rows.VOID_NOTE[0].upper()}{rows.VOID_NOTE[1:]}.",
     "distances": "From the reference, real clips that were rendered for no pair. Real clips: the same for the real "
     "clips of the pairs, as many as the generated ones. Only compare figures of equal N and equal features.",
     "motion": "Generated clips beside the real clips of the same captions.",
@@ -193,12 +193,13 @@ def tiles(figures: Figures) -> list[tuple[str, str, str]]:
             f = figures[name]
             real = f"real clips {rows.number(f['floor'])}" if rows.is_number(f["floor"]) else "no floor"
             found.append((name, rows.number(f["value"]), real))
-    for key, name in (("motion_energy", "motion"), ("diversity", "diversity")):
-        if is_told(f := figures.get(key, {}), "value"):
-            real = f"real clips {rows.number(f['real'])}" if rows.is_number(f["real"]) else ""
-            found.append((name, rows.number(f["value"]), real))
+    if is_told(f := figures.get("motion_energy", {}), "ratio"):
+        found.append(("motion energy", f"{100 * f['ratio']:.0f} %", "of that of real clips"))
+    if is_told(f := figures.get("diversity", {}), "value"):
+        real = f"real clips {rows.number(f['real'])}" if rows.is_number(f["real"]) else "within a caption"
+        found.append(("diversity", rows.number(f["value"]), real))
     if is_told(f := figures.get("memorisation", {}), "copies"):
-        found.append(("near copies", str(rows.percent(f["copies"])), "of training clips; 1 % of real ones by chance"))
+        found.append(("near copies", str(rows.percent(f["copies"])), "real clips 1 %"))
     return found
 
 

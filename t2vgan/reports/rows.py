@@ -10,6 +10,8 @@ from typing import Any
 from t2vgan.metrics.attributes import LEAST_CEILING
 from t2vgan.metrics.panel import Figures
 
+VOID = "does not count"  # what stands at the end of such a row
+VOID_NOTE = f"{VOID}: the ceiling is below {100 * LEAST_CEILING:.0f} %, so the judge misreads real clips, too"
 ACCURACY = ["attribute", "accuracy", "ceiling", "floor", "normalised", "clips", ""]
 TEXT = ["figure", "value", "real clips", "chance"]
 SWAP = ["attribute", "obeyed", "only", "kept"]
@@ -65,8 +67,7 @@ def accuracy_row(name: str, figure: Figures) -> list[Any]:
     shares = [percent(figure.get(key)) for key in ("accuracy", "ceiling", "floor")]
     normalised = with_interval(figure.get("normalised"), figure.get("low"), figure.get("high"))
     void = figure.get("clips") and not figure.get("counts", True)
-    told = f"does not count: ceiling below {100 * LEAST_CEILING:.0f} %" if void else ""
-    return [name, *shares, normalised, figure.get("clips"), told]
+    return [name, *shares, normalised, figure.get("clips"), VOID if void else ""]
 
 
 def text_rows(figures: Figures) -> list[list[Any]]:
@@ -148,9 +149,11 @@ def span(low: Any, high: Any) -> str | None:
     return f"{number(low)} to {number(high)}" if is_number(low) and is_number(high) else None
 
 
-def number(value: float) -> str:
-    """Three digits; nothing of what is only rounding."""
-    return "0" if abs(value) < 1e-6 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+def number(value: float, *, digits: int = 3) -> str:
+    """So many digits, and all before the point; nothing of what is only rounding."""
+    if abs(value) < 1e-6:
+        return "0"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
 def is_number(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.box import SIMPLE
@@ -17,17 +18,8 @@ from t2vgan.reports.rows import is_number, number
 def show(report: Figures) -> None:
     console = Console()
     for name, figures in report["splits"].items():
-        title = f"{name}, {figures['clips']} clips"
-        for judge, found in rows.accuracy_tables(figures).items():
-            console.print(table(f"{title}: does it show what the text says? Judged by {judge}", rows.ACCURACY, found))
-        if found := rows.text_rows(figures):
-            console.print(table(f"{title}: whole captions", rows.TEXT, found))
-        if found := rows.swap_rows(figures):
-            console.print(table(f"{title}: the same noise, one attribute changed", rows.SWAP, found))
-        for space, found in rows.distance_tables(figures).items():
-            console.print(table(f"{title}: is it near to real clips, in the features of {space}?", rows.NEAR, found))
-        console.print(table(f"{title}: is it really video?", rows.MOTION, rows.motion_rows(figures)))
-        console.print(table(f"{title}: controls", *rows.control_table(figures["controls"])))
+        for made in tables(f"{name}, {figures['clips']} clips", figures):
+            console.print(made)
     if "heldout_minus_test" in report:
         gaps = [[name, rows.percent(value)] for name, value in report["heldout_minus_test"].items()]
         console.print(table("held-out combinations minus the others, normalised accuracy", ["attribute", "gap"], gaps))
@@ -39,18 +31,36 @@ def show(report: Figures) -> None:
             console.print(f"[red]{len(figures['left_out'])} clips could not be read[/], the first: {first}")
 
 
-def table(title: str, header: list[str], rows: list[list[Any]]) -> Table:
-    """One without lines; cells that are longer than their column are folded, never cut."""
-    made = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0 if len(header) > 8 else 1))
-    for name in header:
-        made.add_column(name, overflow="fold")
-    for row in rows:
-        style = "dim" if str(row[-1]).startswith("does not count") else None
-        made.add_row(*(escape(cell(value)) for value in row), style=style)
+def tables(title: str, figures: Figures) -> Iterator[Table | str]:
+    """Those of a split, in the order of the page."""
+    judged = rows.accuracy_tables(figures)
+    for judge, found in judged.items():
+        yield table(f"{title}: does it show what the text says? Judged by {judge}", rows.ACCURACY, found)
+    if any(row[-1] == rows.VOID for found in judged.values() for row in found):
+        yield f"{rows.VOID_NOTE}\n"
+    if found := rows.text_rows(figures):
+        yield table(f"{title}: whole captions", rows.TEXT, found)
+    if found := rows.swap_rows(figures):
+        yield table(f"{title}: the same noise, one attribute changed", rows.SWAP, found)
+    for space, found in rows.distance_tables(figures).items():
+        yield table(f"{title}: is it near to real clips, in the features of {space}?", rows.NEAR, found)
+    yield table(f"{title}: is it really video?", rows.MOTION, rows.motion_rows(figures))
+    yield table(f"{title}: controls", *rows.control_table(figures["controls"]))
+
+
+def table(title: str, header: list[str], found: list[list[Any]]) -> Table:
+    """One without lines; names are never cut, other cells are folded. Of many columns each has fewer digits."""
+    many = len(header) > 8
+    made = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0 if many else 1))
+    for i, name in enumerate(header):
+        made.add_column(name, overflow="fold", no_wrap=i == 0)
+    for row in found:
+        cells = (escape(cell(value, digits=2 if many else 3)) for value in row)
+        made.add_row(*cells, style="dim" if row[-1] == rows.VOID else None)
     return made
 
 
-def cell(value: Any) -> str:
+def cell(value: Any, *, digits: int = 3) -> str:
     if value is None or (isinstance(value, float) and not is_number(value)):
         return ""
-    return number(value) if isinstance(value, float) else str(value)
+    return number(value, digits=digits) if isinstance(value, float) else str(value)
