@@ -44,8 +44,9 @@ class FolderTowers(nn.Module):
             raise ValueError("clip: a folder of CLIP is read by transformers: pip install 't2vgan[clip]'") from None
         try:
             self.network = CLIPModel.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise ValueError(f"clip: {folder} cannot be read as CLIP: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # the library has exceptions of its own for a wrong config.json
+            told = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"clip: {folder} cannot be read as CLIP: {told}") from error
         self.tokenizer = tokenizer_of(folder / TOKENIZER)
 
     def forward(self, frames: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
