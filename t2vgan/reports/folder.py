@@ -176,7 +176,6 @@ def retriever_of(clips: Any, others: Sequence[int], folder: Path) -> tuple[Any, 
     if min(len(shown.clips), len(captions)) < LEAST_CAPTIONS:
         return None, f"none: {len(shown.clips)} real clips with {len(captions)} captions are too few to learn from"
     epochs = max(FEWEST_EPOCHS, min(MOST_EPOCHS, RETRIEVER_LOOKS // len(shown.clips)))
-    which = "real clips that belong to no pair" if enough else "all real clips: its ceiling is partly what it remembers"
-    return trained_retriever(
-        shown, folder, epochs=epochs
-    ), f"learned in {epochs} epochs from {len(shown.clips)} {which}"
+    which = "real clips without a pair" if enough else "real clips, all there are: its ceiling is partly memory"
+    told = f"learned in {epochs} epochs from {len(shown.clips)} {which}"
+    return trained_retriever(shown, folder, epochs=epochs), told
