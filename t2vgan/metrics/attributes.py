@@ -2,7 +2,8 @@
 
 An attribute counts only for clips whose caption names it. `ALL` counts a clip as right when every named attribute is
 (Ghosh et al. 2023, GenEval, 3.2). The floor is the accuracy against the captions of other clips, the ceiling that of
-the classifier on real clips: report (accuracy - floor) / (ceiling - floor).
+the classifier on real clips: report (accuracy - floor) / (ceiling - floor). A judge that errs on real clips, too, is no
+judge: below LEAST_CEILING a row does not count, whatever it says of the generated clips.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from t2vgan.metrics.precise import PreciseMetric
 
 ALL = "all"  # the row for "every named attribute is right"
 UNJUDGED = -1
+LEAST_CEILING = 0.97  # accuracy on real clips from which an attribute's row counts
+LEAST_GAP = 0.02  # between ceiling and floor: below, their difference is mostly chance, and nothing is divided by it
 
 Logits = Mapping[str, Float[Tensor, "n v"]]
 
@@ -66,7 +69,7 @@ def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[floa
 
 def normalised_accuracy(accuracy: float, *, floor: float, ceiling: float) -> float:
     """0 for captions ignored, 1 for clips as easily judged as real ones; NaN where the two cannot be told apart."""
-    return (accuracy - floor) / (ceiling - floor) if ceiling > floor else float("nan")
+    return (accuracy - floor) / (ceiling - floor) if ceiling - floor >= LEAST_GAP else float("nan")
 
 
 def attribute_rows(fake: Judgement, real: Judgement) -> list[Row]:

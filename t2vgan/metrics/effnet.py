@@ -48,14 +48,18 @@ class EffNetFeatures(nn.Module):
         """Batch norms stay as ImageNet left them."""
         return super().train(False)
 
-    @torch.no_grad()
     def features(self, video: Video) -> Float[Tensor, "b d"]:
         """Clips of any size and length to float32 features, always computed in float32."""
+        frames = self.frame_features(video)
+        return torch.cat([frames.mean(1), (frames[:, 1:] - frames[:, :-1]).abs().mean(1)], dim=1)
+
+    @torch.no_grad()
+    def frame_features(self, video: Video) -> Float[Tensor, "b t d"]:
+        """Features of FRAMES evenly spaced frames of each clip."""
         with torch.autocast(video.device.type, enabled=False):
             frames = video[:, :, [i * video.shape[2] // FRAMES for i in range(FRAMES)]].float()
             pixels = frames.clamp(-1, 1).add(1).mul(127.5).sub(127).div(128).transpose(1, 2).flatten(0, 1)
             if pixels.shape[-2:] != (SIZE, SIZE):
                 pixels = F.interpolate(pixels, size=(SIZE, SIZE), mode="bilinear", antialias=True)
             pooled = self.blocks(self.stem(pixels.contiguous(memory_format=torch.channels_last))).mean(dim=(2, 3))
-            pooled = pooled.unflatten(0, (-1, FRAMES))
-            return torch.cat([pooled.mean(1), (pooled[:, 1:] - pooled[:, :-1]).abs().mean(1)], dim=1)
+            return pooled.unflatten(0, (-1, FRAMES))

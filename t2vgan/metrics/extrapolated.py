@@ -47,17 +47,22 @@ def extrapolated_frechet_distance(
     real, fake = to_double_pair(real_features, fake_features, least=LEAST)
     n = len(fake) if fixed_real else min(len(real), len(fake))
     generator = torch.Generator().manual_seed(seed)
-    sizes = torch.linspace(n / 2, n, POINTS).round().long().unique().tolist()
+    sizes = part_sizes(n)
     distances = []
     for size in sizes:
         some_real = real if fixed_real else real[torch.randperm(len(real), generator=generator)[:size]]
         some_fake = fake[torch.randperm(len(fake), generator=generator)[:size]]
         distances.append(float(frechet_distance(some_real, some_fake, unbiased=unbiased)))
-    value, slope = _line([1 / size for size in sizes], distances)
+    value, slope = line([1 / size for size in sizes], distances)
     return Extrapolation(value, slope, sizes, distances, reliable=n >= ENOUGH * real.shape[1])
 
 
-def _line(x: list[float], y: list[float]) -> tuple[float, float]:
+def part_sizes(n: int) -> list[int]:
+    """How many of n clips the parts have that are measured."""
+    return torch.linspace(n / 2, n, POINTS).round().long().unique().tolist()
+
+
+def line(x: list[float], y: list[float]) -> tuple[float, float]:
     """Intercept and slope by least squares."""
     across, up = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
     centred = across - across.mean()

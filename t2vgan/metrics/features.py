@@ -1,9 +1,11 @@
-"""Published feature networks, by local path: I3D (FVD), VideoMAE (content-debiased FVD) and CLIP, as TorchScript.
+"""Published feature networks, by local path: I3D (FVD), VideoMAE (content-debiased FVD) and CLIP.
 
     extractor = load_features("i3d", Path("i3d_torchscript.pt"), convention="styleganv")
     extractor.features(video)  # (b, c, t, h, w) in [-1, 1] -> (b, d); usable wherever `Probe` is
 
-The forward of a VideoMAE file is its `forward_features`, that of a CLIP file its picture tower or OpenAI's own.
+Files are TorchScript; CLIP may also be a folder of Hugging Face Transformers (`metrics.clip`). The forward of a
+VideoMAE file is its `forward_features`, that of a CLIP file its picture tower or OpenAI's own.
+docs/feature_networks.md says which file is which, and what each is verified against.
 
 The same network gives other numbers after another way of resizing, rounding and taking covariances, so each published
 way is a convention of its own, part of the extractor's name and told in `protocol`. `unbiased` of the convention
@@ -15,7 +17,7 @@ with theirs as far as the two conversions from TensorFlow do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from t2vgan.metrics.checks import check_clips
-from t2vgan.metrics.weights import check_i3d, check_sha256, git_blob_id, is_kinetics_i3d, sha256_of
+from t2vgan.metrics.clip import TOKENIZER, WEIGHTS, FolderTowers, ScriptTowers, reads_captions
+from t2vgan.metrics.weights import check_i3d, check_sha256, git_blob_id, is_kinetics_i3d, known_clip, sha256_of
 from t2vgan.shapes import Video, to_uint8
 
 SIZE = 224  # pixels that the networks read
@@ -119,7 +122,8 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
     "clip": {
         "openai": Convention(
             for_clip,
-            "rounded to 8 bits, shorter side to 224 bicubically, middle square, CLIP's mean and deviation",
+            "rounded to 8 bits, shorter side to 224 bicubically, middle square, CLIP's mean and deviation; "
+            "mean over frames of features of length 1",
             unbiased=True,
             framewise=True,
         ),
@@ -149,15 +153,32 @@ class TorchScriptFeatures(nn.Module):
         return super().train(False)
 
     def features(self, video: Video) -> Float[Tensor, "b d"]:
-        """Features of clips, float32; of CLIP the mean over frames. ValueError for clips that cannot be judged."""
-        found = self._forward(video)
-        return found.unflatten(0, (len(video), video.shape[2])).mean(1) if self.convention.framewise else found
+        """Features of clips, float32; of CLIP the mean over frames, each of length 1.
+
+        ValueError for clips that cannot be judged.
+        """
+        if not self.convention.framewise:
+            return self._forward(video)
+        return F.normalize(self.frame_features(video), dim=2).mean(1)
 
     def frame_features(self, video: Video) -> Float[Tensor, "b t d"]:
         """Features of every frame, from a network that reads frames."""
         if not self.convention.framewise:
             raise ValueError(f"{self.name} reads clips, not frames")
         return self._forward(video).unflatten(0, (len(video), video.shape[2]))
+
+    @property
+    def reads_captions(self) -> bool:
+        """Whether captions can be embedded beside the frames: CLIP with its tokenizer."""
+        return reads_captions(self.network)
+
+    @torch.no_grad()
+    def embed_captions(self, captions: Sequence[str]) -> Float[Tensor, "n d"]:
+        """Embeddings of captions, float32. ValueError for a network that reads none."""
+        if not self.reads_captions:
+            raise ValueError(f"{self.name} reads no captions: put CLIP's tokenizer.json beside {self.protocol['file']}")
+        rows = [captions[start : start + 64] for start in range(0, len(captions), 64)]
+        return torch.cat([self.network.embed_captions(some).float() for some in rows])  # pyright: ignore[reportCallIssue]
 
     @torch.no_grad()
     def _forward(self, video: Video) -> Float[Tensor, "n d"]:
@@ -180,12 +201,13 @@ class TorchScriptFeatures(nn.Module):
 def load_features(
     network: str, path: Path, *, convention: str | None = None, sha256: str | None = None
 ) -> TorchScriptFeatures:
-    """An extractor from a TorchScript file; convention: a key of `CONVENTIONS[network]`, by default the first.
+    """An extractor from a file (CLIP: or folder); convention: a key of `CONVENTIONS[network]`, by default the first.
 
     The file's bytes are verified before it is opened: the Kinetics I3D by its known git blob id, any other file by
     the `sha256` that you expect. ValueError for a missing, wrong or unusable file and for unknown names.
     """
     way, key = _choose(network, convention)
+    opened, path = path, path / WEIGHTS if network == "clip" and path.is_dir() else path
     if sha256 is not None:
         check_sha256(path, sha256, what=network)
     elif network == "i3d":
@@ -202,8 +224,10 @@ def load_features(
         "git_blob_id": git_blob_id(path),
         "is_kinetics_i3d": network == "i3d" and is_kinetics_i3d(path),
     }
+    if network == "clip":
+        protocol["known_as"] = known_clip(path)
     name = network if len(CONVENTIONS[network]) == 1 else f"{network}_{key}"
-    return TorchScriptFeatures(network=_open(network, path), name=name, convention=way, protocol=protocol)
+    return TorchScriptFeatures(network=_open(network, opened), name=name, convention=way, protocol=protocol)
 
 
 def frechet_title(extractor: object) -> str:
@@ -224,21 +248,15 @@ def _choose(network: str, convention: str | None) -> tuple[Convention, str]:
 
 
 def _open(network: str, path: Path) -> nn.Module:
+    if path.is_dir():
+        return FolderTowers(path)
     try:
         opened = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{network}: {path} is not a TorchScript file") from error
     # OpenAI's own CLIP files have a forward of both towers; this is the one of the pictures.
-    return _ImageTower(opened) if network == "clip" and hasattr(opened, "encode_image") else opened
-
-
-class _ImageTower(nn.Module):
-    def __init__(self, towers: nn.Module) -> None:
-        super().__init__()
-        self.towers = towers
-
-    def forward(self, frames: Tensor) -> Tensor:
-        return self.towers.encode_image(frames)  # pyright: ignore[reportCallIssue]
+    is_clip = network == "clip" and hasattr(opened, "encode_image")
+    return ScriptTowers(opened, path.with_name(TOKENIZER)) if is_clip else opened
 
 
 def _per_frame(video: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:

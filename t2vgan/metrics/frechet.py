@@ -44,7 +44,7 @@ def frechet_distance_from_moments(
     means = real_mean.double(), fake_mean.double()
     if not all(torch.isfinite(moment).all() for moment in (*means, real_covariance, fake_covariance)):
         return means[0].new_tensor(float("nan"))
-    real_root, fake_root = _root_of_covariance(real_covariance.double()), _root_of_covariance(fake_covariance.double())
+    real_root, fake_root = root_of_covariance(real_covariance.double()), root_of_covariance(fake_covariance.double())
     return _distance(means[0], real_root, means[1], fake_root)
 
 
@@ -61,10 +61,11 @@ def _root_of_features(features: Float[Tensor, "n d"], unbiased: bool) -> Float[T
     centred = (features - features.mean(0)) / (len(features) - unbiased) ** 0.5
     if len(features) <= features.shape[1] or not torch.isfinite(centred).all():
         return centred.T
-    return _root_of_covariance(centred.T @ centred)
+    return root_of_covariance(centred.T @ centred)
 
 
-def _root_of_covariance(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+def root_of_covariance(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    """R with R R^T = covariance, also where that is rank-deficient."""
     values, vectors = torch.linalg.eigh(covariance)
     return vectors * values.clamp_min(0).sqrt()
 

@@ -39,13 +39,18 @@ def mind_distance(
     generator = torch.Generator().manual_seed(seed)
     n, d = min(len(real), len(fake)), real.shape[1]
     real, fake = (_part(side, n, generator) for side in (real, fake))
-    units = torch.randn(directions, d, generator=generator)
-    units = (units / units.norm(dim=1, keepdim=True)).to(real)
+    units = unit_directions(directions, d, generator).to(real)
     total = real.new_zeros(())
     for some in units.split(AT_ONCE):
         gaps = (real @ some.T).sort(dim=0).values - (fake @ some.T).sort(dim=0).values
         total = total + gaps.square().sum()
     return 3 * d * total / (n * directions)
+
+
+def unit_directions(count: int, dim: int, generator: torch.Generator) -> Float[Tensor, "u d"]:
+    """Random directions, as rows of length 1."""
+    units = torch.randn(count, dim, generator=generator)
+    return units / units.norm(dim=1, keepdim=True)
 
 
 def _part(features: Tensor, n: int, generator: torch.Generator) -> Tensor:

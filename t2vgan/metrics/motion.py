@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from t2vgan.metrics.precise import PreciseMetric
 from t2vgan.shapes import Scalar, Video
@@ -69,6 +70,17 @@ def spectrum_gap(real_spectra: Float[Tensor, "n f"], fake_spectra: Float[Tensor,
     noise = ROUNDING / real_spectra.shape[1]
     real, fake = real_spectra.double().mean(0) + noise, fake_spectra.double().mean(0) + noise
     return (10 * torch.log10(fake / real)).square().mean().sqrt()
+
+
+def temporal_consistency(frames: Float[Tensor, "b t d"]) -> Float[Tensor, " b"]:
+    """Mean cosine of the features of neighbouring frames: what is seen stays the same thing from one to the next.
+
+    The "frame consistency" of Esser et al. (2023), as VBench has it (Huang et al. 2024). A still clip has 1:
+    compare with real clips, and look at motion energy beside it. ValueError for fewer than two frames.
+    """
+    if frames.shape[1] < 2:
+        raise ValueError(f"temporal consistency needs 2 frames or more, not {frames.shape[1]}")
+    return F.cosine_similarity(frames[:, 1:].double(), frames[:, :-1].double(), dim=2).mean(1)
 
 
 def diversity(features: Float[Tensor, "captions samples d"]) -> Scalar:

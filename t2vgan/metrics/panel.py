@@ -5,11 +5,9 @@ is arithmetic on what was seen, so that generated clips, real clips and spoiled 
 alike and together:
 
     seen = Observation.joined(observe(batch, extractor) for batch in clips)
-    distances(reference, real, fake, name="probe"); obedience(...); movement(...)
+    obedience(...); movement(...)          # and `near.distances(reference, real, fake, name="probe")`
 
-A distance compares with the *reference*, clips of the training split. Its floor is the distance of the real clips whose
-captions were rendered, as many as the generated ones: what a perfect generator would get. The figures are plain nested
-dictionaries, as in `metrics.json` (docs/metrics_json.md).
+The figures are plain nested dictionaries, as in `metrics.json` (docs/metrics_json.md).
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import torch
@@ -27,24 +24,25 @@ from torch import Tensor
 from t2vgan.metrics.arrow import arrow_of_time
 from t2vgan.metrics.attributes import (
     ALL,
+    LEAST_CEILING,
     AttributeAccuracy,
     attribute_rows,
     normalised_accuracy,
     wilson_interval,
 )
 from t2vgan.metrics.checks import check_clips
-from t2vgan.metrics.extrapolated import LEAST, extrapolated_frechet_distance
 from t2vgan.metrics.flow import STRIDE, camera_and_subject_motion
-from t2vgan.metrics.frechet import frechet_distance
-from t2vgan.metrics.intervals import jackknife_interval
-from t2vgan.metrics.kernel import jedi_kernel_distance, kernel_distance
-from t2vgan.metrics.mind import mind_distance
-from t2vgan.metrics.motion import flicker, is_static, motion_energy, motion_spectrum, spectrum_gap
+from t2vgan.metrics.motion import (
+    flicker,
+    is_static,
+    motion_energy,
+    motion_spectrum,
+    spectrum_gap,
+    temporal_consistency,
+)
 from t2vgan.metrics.nearest import memorisation
-from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.shapes import Video
 
-ENOUGH = 2  # clips per dimension; below, a Fréchet distance says more of their number than of the clips
 FLOW = ("camera", "direction")  # attributes that optical flow can tell, too
 
 Figures = dict[str, Any]
@@ -60,6 +58,7 @@ class Observation:
     static: Bool[Tensor, " n"]
     flicker: Float[Tensor, " n"]
     spectrum: Float[Tensor, "n f"]
+    consistency: Float[Tensor, " n"]  # NaN where no frames were read
     camera: list[str]  # by optical flow; empty where it was not asked for
     direction: list[str]
 
@@ -105,10 +104,11 @@ def _taken(value: Any, rows: list[int]) -> Any:
 
 
 @torch.no_grad()
-def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
+def observe(video: Video, *extractors: Any, flow: bool = False, frame_reader: Any = None) -> Observation:
     """Look at a batch of clips of 3 frames or more, in [-1, 1]. ValueError for clips that cannot be judged.
 
-    The first extractor also sees the clips backwards; `flow` asks for camera and direction by optical flow.
+    The first extractor also sees the clips backwards; `flow` asks for camera and direction by optical flow, and
+    `frame_reader`, a network with `frame_features`, for temporal consistency.
     """
     check_clips(video, reader=extractors[0].name, least_frames=STRIDE + 1)
     video = video.float().clamp(-1, 1)
@@ -120,48 +120,16 @@ def observe(video: Video, *extractors: Any, flow: bool = False) -> Observation:
         static=is_static(video).cpu(),
         flicker=flicker(video).cpu(),
         spectrum=motion_spectrum(video).cpu(),
+        consistency=consistency_of(video, frame_reader),
         camera=motion.camera if motion else [],
         direction=motion.direction if motion else [],
     )
 
 
-def distances(
-    reference: Float[Tensor, "m d"],
-    real: Float[Tensor, "n d"],
-    fake: Float[Tensor, "k d"],
-    *,
-    name: str,
-    unbiased: bool = True,
-) -> Figures:
-    """Fréchet, kernel and Monge distance, precision, recall, density and coverage; `name` is that of the features.
-
-    `value` is the generated clips' distance from the reference, `floor` that of the real clips, `low` and `high` the
-    95 % interval of the value by the jackknife over both sets.
-    """
-    sides = reference, real, fake
-    if not all(bool(torch.isfinite(side).all()) for side in sides):
-        raise ValueError(f"there are NaN or infinite {name} features: has the generator diverged?")
-    least, dim = min(map(len, sides)), reference.shape[1]
-    found: Figures = {}
-    frechet = partial(frechet_distance, unbiased=unbiased)
-    for key, distance in (("fd", frechet), ("kid", kernel_distance), ("mind", mind_distance)):
-        interval = jackknife_interval(distance, reference, fake)
-        figure = {"value": interval.value, "floor": float(distance(reference, real))}
-        found[f"{key}_{name}"] = figure | {"low": interval.low, "high": interval.high}
-    if least < ENOUGH * dim:
-        found[f"fd_{name}"]["warning"] = f"only {least} clips for {dim} dimensions"
-    jedi, floor = (float(jedi_kernel_distance(reference, side)) for side in (fake, real))
-    found[f"jedi_form_{name}"] = {"value": jedi, "floor": floor}
-    if least >= LEAST:
-        infinite, floor = (extrapolated_frechet_distance(reference, side, unbiased=unbiased) for side in (fake, real))
-        found[f"fd_infinite_{name}"] = {"value": infinite.value, "floor": floor.value}
-        if not infinite.reliable:
-            found[f"fd_infinite_{name}"]["warning"] = "too few clips for a line"
-    if least > NEIGHBOURS:
-        generated, ceiling = (precision_recall(reference, side)._asdict() for side in (fake, real))
-        for key, value in generated.items():
-            found[f"{key}_{name}"] = {"value": value, "ceiling": ceiling[key]}
-    return found
+def consistency_of(video: Video, frame_reader: Any) -> Float[Tensor, " b"]:
+    if frame_reader is None:
+        return torch.full((len(video),), torch.nan)
+    return temporal_consistency(frame_reader.frame_features(video)).cpu()
 
 
 def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figures:
@@ -178,6 +146,8 @@ def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figur
             "floor": float(spectrum_gap(real.spectrum[::2], real.spectrum[1::2])) if len(real) > 1 else None,
         },
     }
+    if bool(torch.isfinite(fake.consistency).any()):
+        found["temporal_consistency"] = beside(finite(fake.consistency), finite(real.consistency))
     if sees_order and min(len(real), len(fake)) >= 3:
         first = next(iter(real.features))
         arrow = arrow_of_time(real.features[first], real.backwards, fake.features[first], fake.backwards)
@@ -252,6 +222,8 @@ def flow_figure(
 
 
 def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -> Figures:
+    """A row with its interval; `counts` is false where the judge errs on real clips too often to judge others."""
+
     def normal(value: float) -> float:
         return normalised_accuracy(value, floor=floor, ceiling=ceiling)
 
@@ -259,7 +231,7 @@ def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -
     return {
         "accuracy": correct / total if total else math.nan, "ceiling": ceiling, "floor": floor,
         "normalised": normal(correct / total) if total else math.nan, "low": normal(low), "high": normal(high),
-        "correct": correct, "clips": total,
+        "correct": correct, "clips": total, "counts": ceiling >= LEAST_CEILING,
     }  # fmt: skip
 
 

@@ -61,6 +61,19 @@ def precision_recall(
     )
 
 
+def counted(
+    apart: Float[Tensor, "n m"], real_radii: Float[Tensor, " n"], fake_radii: Float[Tensor, " m"], *, k: int
+) -> PRDC:
+    """All four from the distances of all pairs, a row for each real clip, and the radii of the balls."""
+    inside = apart < real_radii[:, None]
+    return PRDC(
+        precision=float(inside.any(0).double().mean()),
+        recall=float((apart < fake_radii).any(1).double().mean()),
+        density=int(inside.sum()) / (k * apart.shape[1]),
+        coverage=float(inside.any(1).double().mean()),
+    )
+
+
 def euclidean(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
     """Distances by differences, so that equal rows are at exactly 0."""
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")

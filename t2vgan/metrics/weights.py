@@ -13,8 +13,14 @@ from pathlib import Path
 import rich.progress
 
 # Git blob ids: `git hash-object FILE` prints them.
+I3D_FILE = "i3d_torchscript.pt"
 I3D_TORCHSCRIPT = "93daef59c7ae0e9e8f76225521407e60cbafa6aa"  # i3d_torchscript.pt, as StyleGAN-V uses it
 I3D_STATE_DICT = "a867b87ac3a9097d200598b1d48a1b890d8ec744"  # i3d_pretrained_400.pt: parameters without a network
+# SHA-256 of OpenAI's TorchScript files, from the addresses that its own repository has them at.
+CLIP_FILES = {
+    "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af": "OpenAI ViT-B/32",
+    "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f": "OpenAI ViT-B/16",
+}
 I3D_URLS = ("https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",)  # where StyleGAN-V has it from
 
 
@@ -29,6 +35,27 @@ def git_blob_id(path: Path) -> str:
     header = f"blob {path.stat().st_size}\0".encode()
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.sha1(header)).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where downloaded weights are kept: `$T2VGAN_CACHE`, else `~/.cache/t2vgan`."""
+    return Path(os.environ.get("T2VGAN_CACHE") or Path.home() / ".cache" / "t2vgan")
+
+
+def cached_i3d() -> Path:
+    """The downloaded Kinetics I3D. ValueError, which says how to get it, where it is not there."""
+    path = cache_folder() / I3D_FILE
+    if not path.is_file():
+        raise ValueError(
+            f"i3d: there is no {path}; python -m t2vgan.evaluate --download i3d fetches it, --features i3d=FILE names "
+            "another place"
+        )
+    return path
+
+
+def known_clip(path: Path) -> str:
+    """Which published CLIP a file is, by its bytes."""
+    return CLIP_FILES.get(sha256_of(path), "not one of OpenAI's own files: CLIPSIM compares only with the same file")
 
 
 def check_file(path: Path, *, what: str) -> None:
@@ -62,11 +89,12 @@ def check_i3d(path: Path) -> None:
         )
 
 
-def download_i3d(path: Path, *, urls: Sequence[str] = I3D_URLS, timeout_s: float = 60) -> Path:
+def download_i3d(path: Path | None = None, *, urls: Sequence[str] = I3D_URLS, timeout_s: float = 60) -> Path:
     """Fetch the Kinetics I3D to `path` from the first address that has it; nothing to do where it already is.
 
-    ValueError if no address gives the expected bytes; nothing is left behind then.
+    path: by default in `cache_folder()`. ValueError if no address gives the expected bytes; nothing is left then.
     """
+    path = path or cache_folder() / I3D_FILE
     if path.is_file():
         check_i3d(path)
         return path

@@ -39,7 +39,8 @@ def compare(runs: Sequence[Path], *, output: Path | None) -> list[Path]:
             rows = paired_tests(clips[one], clips[two])
             title = f"{split}: {names[two]} against {names[one]}"
             found["splits"].setdefault(split, {})[f"{names[two]} - {names[one]}"] = rows
-            shown = [[name, *(row[key] for key in COLUMNS[1:])] for name, row in rows.items()]
+            shown = [[name, *(chance(row[key]) if key == "p" else row[key] for key in COLUMNS[1:])]
+                     for name, row in rows.items()]  # fmt: skip
             Console().print(table(title, COLUMNS, shown))
             parts.append(page.section(title, page.table(COLUMNS, shown)))
         parts.append(page.section(f"{split}: side by side", bars(clips, names)))
@@ -128,6 +129,11 @@ def paired_tests(first: Clips, second: Clips) -> dict[str, dict[str, float]]:
         compared = compare_distances(distance, reference, *features, draws=100)
         found[name] = {"first": values[0], "second": values[1], **told(compared)}
     return found
+
+
+def chance(p: float) -> str:
+    """A p-value, also of the smallest ones how small."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
 def row(one: np.ndarray, two: np.ndarray, compared: Comparison) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,17 +11,21 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from t2vgan.metrics.clip import clipsim
 from t2vgan.metrics.controls import other_captions, replayed
 from t2vgan.metrics.frechet import frechet_distance
+from t2vgan.metrics.intervals import jackknife_interval
 from t2vgan.metrics.kernel import kernel_distance
 from t2vgan.metrics.motion import diversity
-from t2vgan.metrics.panel import Figures, Observation, by_flow, distances, movement, novelty, obedience
+from t2vgan.metrics.near import distances
+from t2vgan.metrics.panel import Figures, Observation, by_flow, movement, novelty, obedience
 from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.metrics.probe import Probe
 from t2vgan.metrics.retrieval import hard_negatives, retrieval_precision
 from t2vgan.metrics.swap import caption_swap, changed_captions
 from t2vgan.reports.measure import CAPTIONS, CONTROLLED, Measured
-from t2vgan.reports.sources import BATCH, SAMPLES, Embedding, Source
+from t2vgan.reports.sources import BATCH, SAMPLES, Source
+from t2vgan.reports.spaces import Embedding
 
 FORMAT = "t2vgan-metrics-1"
 LEAST = 8  # clips that figures need
@@ -35,7 +38,7 @@ def split_figures(seen: Measured, source: Source) -> Figures:
     judge, count = source.extractors[0], len(seen.fake)
     if min(count, len(seen.reference)) < LEAST:
         raise ValueError(f"{count} generated and {len(seen.reference)} reference clips: at least {LEAST} are needed")
-    found: Figures = {"clips": count, "left_out": seen.left_out}
+    found: Figures = {"clips": count, "reference_clips": len(seen.reference), "left_out": seen.left_out}
     found |= near_figures(seen, source)
     found |= movement(seen.real, seen.fake, sees_order=sees_order(judge))
     found |= text_figures(seen, source)
@@ -80,6 +83,9 @@ def text_figures(seen: Measured, source: Source) -> Figures:
         found["caption_swap"] = swapped(seen, source)
     if any(seen.fake.camera) and (flow := by_flow(seen.real, seen.fake, seen.attributes, named(seen))):
         found["by_flow"] = flow
+    for extractor in source.extractors:
+        if getattr(extractor, "reads_captions", False) and len(set(seen.captions)) > 1:
+            found["clipsim"] = similarity(seen, extractor)
     if source.encoder is not None and len(set(seen.captions)) > 1:
         found["r_precision"] = retrieval(seen, source.encoder)
     return found
@@ -160,6 +166,24 @@ def retrieval(seen: Measured, encoder: Any) -> Figures:
     }
 
 
+def similarity(seen: Measured, clip: Any) -> Figures:
+    """CLIPSIM of the generated clips, of the real ones with their captions, and with those of other clips."""
+    captions = clip.embed_captions(seen.captions).cpu()
+    own, real = (clipsim(side.features[clip.name], captions) for side in (seen.fake, seen.real))
+    found = jackknife_interval(torch.mean, own)
+    order = other_places(seen.captions)
+    floor = None if order is None else float(clipsim(seen.real.features[clip.name], captions[order]).mean())
+    return {"value": found.value, "low": found.low, "high": found.high, "ceiling": float(real.mean()), "floor": floor}
+
+
+def other_places(captions: Sequence[str]) -> list[int] | None:
+    """For each clip one with another caption; None where most clips share one."""
+    try:
+        return other_captions(captions)
+    except ValueError:
+        return None
+
+
 def alike_and_any(seen: Measured) -> float | None:
     """For real clips: mean distance between those whose captions name the same, over that between any two."""
     real = next(iter(seen.real.features.values())).double()
@@ -189,8 +213,7 @@ def controls(seen: Measured, judge: Any) -> dict[str, Figures]:
         for name, fake in shown.items():
             if name != "replayed":
                 found[name] |= all_correct(obedience(judge, real, fake, truth, told))
-        with contextlib.suppress(ValueError):  # most clips share one caption
-            order = other_captions([seen.captions[i] for i in rows])
+        if order := other_places([seen.captions[i] for i in rows]):
             others, names = [truth[i] for i in order], [told[i] for i in order] if told else None
             found["captions_shuffled"] = all_correct(obedience(judge, real, real, others, names))
     return found
@@ -211,6 +234,7 @@ def control_figures(seen: Measured, real: Observation, fake: Observation, judge:
         "static_share": moved["static_share"]["value"],
         "flicker": moved["flicker"]["value"],
         "motion_spectrum_gap_db": moved["motion_spectrum_gap_db"]["value"],
+        "temporal_consistency": moved.get("temporal_consistency", {}).get("value", math.nan),
         "arrow_of_time": moved.get("arrow_of_time", {}).get("value", math.nan),
         "memorisation": novelty(seen.reference, real, fake)["memorisation"]["value"],
     }

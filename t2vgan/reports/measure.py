@@ -74,7 +74,7 @@ def look_at_share(source: Source, rank: int, ranks: int, done: Done) -> Parts:
     """The batches of one process of several."""
     parts = Parts()
     for number, pairs in source.batches(rank, ranks):
-        parts.pairs[number] = look(pairs, source.extractors)
+        parts.pairs[number] = look(pairs, source.extractors, source.frame_reader)
         done()
     for number, video in source.reference(rank, ranks):
         parts.reference[number] = observe(video, *source.extractors)
@@ -82,16 +82,20 @@ def look_at_share(source: Source, rank: int, ranks: int, done: Done) -> Parts:
     return parts
 
 
-def look(pairs: Pairs, extractors: Sequence[Any]) -> Part:
+def look(pairs: Pairs, extractors: Sequence[Any], frame_reader: Any) -> Part:
     flow = any(set(FLOW) & set(truth) for truth in pairs.attributes)
     kept = [i for i, index in enumerate(pairs.indices) if index < CONTROLLED]
+    reader = frame_reader if kept else None
     spoiled = {}
     if kept:
         real, indices = pairs.real[kept], [pairs.indices[i] for i in kept]
-        spoiled = {name: observe(control(real, indices), extractors[0]) for name, control in CONTROLS.items()}
+        spoiled = {
+            name: observe(control(real, indices), extractors[0], frame_reader=reader)
+            for name, control in CONTROLS.items()
+        }
     return Part(
-        real=observe(pairs.real, *extractors, flow=flow),
-        fake=observe(pairs.fake, *extractors, flow=flow),
+        real=observe(pairs.real, *extractors, flow=flow, frame_reader=reader),
+        fake=observe(pairs.fake, *extractors, flow=flow, frame_reader=reader),
         controls=spoiled,
         lists={name: list(getattr(pairs, name)) for name in LISTS},
         strips=(strips(pairs.fake), strips(pairs.real)),
@@ -114,7 +118,7 @@ def joined(shares: Sequence[Parts]) -> Measured:
     pairs = {number: part for share in shares for number, part in share.pairs.items()}
     reference = {number: seen for share in shares for number, seen in share.reference.items()}
     if not pairs or not reference:
-        raise ValueError("there are no clips to measure")
+        raise ValueError("there are no clips to measure: none could be read, or all are shorter than asked for")
     ordered = [pairs[number] for number in sorted(pairs)]
     spoiled = [part.controls for part in ordered if part.controls]
     return Measured(

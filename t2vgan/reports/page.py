@@ -11,22 +11,31 @@ from typing import Any
 
 import numpy as np
 
+from t2vgan.reports.rows import VOID, number
+
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #202024; background: #fff;
-       max-width: 66rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem }
-h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
-h3 { font-size: 1rem; margin-bottom: .3rem }
-table { border-collapse: collapse; margin: .6rem 0 }
-td, th { padding: .15rem .6rem; text-align: right; white-space: nowrap }
-th { font-weight: 600; color: #555 }
-td:first-child, th:first-child { text-align: left }
-tr:nth-child(even) td { background: #f6f6f8 }
-.warning { color: #a33 } .note { color: #666 }
+       max-width: 70rem; margin: 2rem auto 4rem; padding: 0 1rem }
+h1 { font-size: 1.6rem; margin-bottom: .2rem }
+h2 { font-size: 1.2rem; margin-top: 2.6rem; padding-bottom: .2rem; border-bottom: 2px solid #285aa0 }
+h3 { font-size: .95rem; margin: 1.4rem 0 .3rem; color: #285aa0 }
+table { border-collapse: collapse; margin: .4rem 0 1rem; font-variant-numeric: tabular-nums }
+td, th { padding: .2rem .75rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ececf0 }
+th { font-weight: 600; color: #555; border-bottom: 1px solid #bbb }
+td:first-child, th:first-child { text-align: left; padding-left: .2rem }
+.void td { color: #999 } .void td:last-child { color: #a33; text-align: left }
+.meant { background: #e3edf9; font-weight: 600 }
+.warning { color: #a33; font-weight: 600 } .note { color: #666; max-width: 64rem }
+.plain td { text-align: left; white-space: normal; overflow-wrap: anywhere; font-size: .85rem }
+.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0 }
+.tile { border: 1px solid #d8dce4; border-radius: .4rem; padding: .5rem .9rem; min-width: 8.5rem }
+.tile b { display: block; font-size: 1.45rem; line-height: 1.3 } .tile span { color: #666; font-size: .8rem }
 img { max-width: 100%; image-rendering: pixelated }
-.wide { overflow-x: auto }
-.matrix { font-size: .85rem; display: inline-table; margin-right: 2rem }
-.matrix td { min-width: 2.2rem; text-align: center }
+.wide { overflow-x: auto } .row { display: flex; flex-wrap: wrap; gap: .6rem 2.5rem; align-items: flex-start }
+.matrix { font-size: .82rem } .matrix td { min-width: 2rem; text-align: center; border: 1px solid #fff }
+.matrix td:first-child { text-align: right; border: 0 } .matrix th { border: 0; font-weight: 400 }
+.matrix th:first-child { font-weight: 600; color: #202024 }
+.matrix .own { outline: 2px solid #e0a030; outline-offset: -2px }
 """
 
 
@@ -42,26 +51,72 @@ def section(heading: str, *parts: str, note: str = "") -> str:
     return f"<h2>{html.escape(heading)}</h2>{told}{''.join(parts)}"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell(value)}</td>" for value in row) + "</tr>" for row in rows)
-    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+def heading(text: str) -> str:
+    return f"<h3>{html.escape(text)}</h3>"
+
+
+def note(text: str) -> str:
+    return f"<p class=note>{html.escape(text)}</p>"
+
+
+def warning(text: str) -> str:
+    return f"<p class=warning>{html.escape(text)}</p>" if text else ""
+
+
+def row_of(parts: str) -> str:
+    """Things side by side."""
+    return f"<div class=row>{parts}</div>"
+
+
+def tiles(figures: Iterable[tuple[str, str, str]]) -> str:
+    """(name, value, what it is beside) in large letters."""
+    shown = (
+        f"<div class=tile>{html.escape(name)}<b>{html.escape(value)}</b><span>{html.escape(beside)}</span></div>"
+        for name, value, beside in figures
+    )
+    return f"<div class=tiles>{''.join(shown)}</div>"
+
+
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    marked: Sequence[Sequence[bool]] | None = None,
+    plain: bool = False,
+) -> str:
+    """marked: the cells that stand out. A row that does not count is faint.
+
+    plain: for words, not for figures.
+    """
+    head = "" if not any(header) else "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    body = []
+    for i, row in enumerate(rows):
+        marks = marked[i] if marked else [False] * len(row)
+        cells = (f"<td{' class=meant' if m else ''}>{cell(value)}</td>" for value, m in zip(row, marks, strict=True))
+        void = " class=void" if row[-1] == VOID else ""
+        body.append(f"<tr{void}>{''.join(cells)}</tr>")
+    kind = " class=plain" if plain else ""
+    head = f"<thead><tr>{head}</tr></thead>" if head else ""
+    return f"<div class=wide><table{kind}>{head}<tbody>{''.join(body)}</tbody></table></div>"
 
 
 def cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else html.escape(str(value))
+        return ""
+    if isinstance(value, float):
+        return number(value)
+    return html.escape(str(value))
 
 
 def matrix(name: str, values: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     """Rows: what the caption says; columns: what the judge saw; the darker, the larger the share of the row."""
     rows = []
-    for wanted, row in zip(values, counts, strict=True):
+    for i, (wanted, row) in enumerate(zip(values, counts, strict=True)):
         shares = [(n, n / max(1, sum(row))) for n in row]
         cells = "".join(
-            f'<td style="background:rgba(40,90,160,{share:.2f});color:{"#fff" if share > 0.5 else "#222"}">{n}</td>'
-            for n, share in shares
+            f'<td{" class=own" if i == k else ""} style="background:rgba(40,90,160,{share:.2f});'
+            f'color:{"#fff" if share > 0.5 else "#222" if n else "#bbb"}">{n}</td>'
+            for k, (n, share) in enumerate(shares)
         )
         rows.append(f"<tr><td>{html.escape(wanted)}</td>{cells}</tr>")
     head = "".join(f"<th>{html.escape(value)}</th>" for value in (name, *values))

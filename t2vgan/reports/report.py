@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,28 +13,29 @@ import torch
 
 from t2vgan.metrics.attributes import encode_truth, predicted_values
 from t2vgan.metrics.panel import Figures
-from t2vgan.reports import page
+from t2vgan.reports import page, rows
 from t2vgan.reports.figures import FORMAT, gap, plain, printed, scores, split_figures
-from t2vgan.reports.measure import Measured
+from t2vgan.reports.measure import STRIP, Measured
 from t2vgan.reports.sources import Source
 from t2vgan.system import written_whole
 
 SHOWN = 6  # clips in each contact sheet
-ACCURACY = ("accuracy", "ceiling", "floor", "normalised", "low", "high", "clips")
-TEXT_HEADER = ["figure", "value", "low", "high", "real clips", "chance"]
-SHORT = {"motion_energy": "energy", "static_share": "static", "motion_spectrum_gap_db": "spectrum",
-         "arrow_of_time": "arrow", "memorisation": "copies", "all_correct": "all"}  # fmt: skip
+SHEET_PX = 1_000  # about as wide as the page
 NOTES = {
     "text": "R-precision: clips that fit their caption better than captions of other clips (random), or than their own "
-    "with something untrue in it (hard). Caption swap: made again from the same noise for a caption with one attribute "
-    "changed; obeyed: it changed so; only: and nothing else did; kept: it stayed when another one was changed.",
+    "with something untrue in it (hard). CLIPSIM: cosine of frames and caption in CLIP.",
+    "swap": "Made again from the same noise for a caption with one attribute changed; obeyed: it changed so; only: and "
+    "nothing else did; kept: it stayed when another one was changed. Shares with their 95 % intervals.",
     "attributes": "Judged by a classifier of real clips. Ceiling: real clips against their own captions. Floor: real "
-    "clips against other clips' captions. Normalised: (accuracy - floor) / (ceiling - floor), with its 95 % interval.",
-    "distances": "From the reference, real clips that were rendered for no pair. Floor or ceiling: the same for the "
-    "real clips of the pairs, as many as the generated ones. Only compare figures of equal N and equal features.",
+    "clips against other clips' captions. Normalised: (accuracy - floor) / (ceiling - floor), with its 95 % interval. "
+    f"{rows.VOID_NOTE[0].upper()}{rows.VOID_NOTE[1:]}.",
+    "distances": "From the reference, real clips that were rendered for no pair. Real clips: the same for the real "
+    "clips of the pairs, as many as the generated ones. Only compare figures of equal N and equal features.",
     "motion": "Generated clips beside the real clips of the same captions.",
-    "controls": "Real clips with one thing wrong, measured as if a model had made them: each has to move the figure "
-    "that is made for it.",
+    "controls": "Real clips with one thing wrong, measured as if a model had made them: each has to move the figures "
+    "that are made for it, which are marked.",
+    "gap": "Normalised accuracy on combinations that training never showed, minus that on the others.",
+    "history": "Validations during training: half of fewer clips against the other half, so distances are larger here.",
 }
 
 
@@ -125,107 +123,93 @@ def per_clip(split: Split) -> dict[str, np.ndarray]:
 
 
 def html_page(report: Figures, splits: Mapping[str, Split], history: Path | None) -> str:
-    parts: list[str] = []
+    protocol = report["protocol"]
+    parts = [page.note(summary_of(protocol))]
     for name, figures in report["splits"].items():
         parts += split_sections(name, figures, splits[name])
     if "heldout_minus_test" in report:
-        rows = [[name, value] for name, value in report["heldout_minus_test"].items()]
-        note = "Normalised accuracy on combinations that training never showed, minus that on the others."
-        parts.append(page.section("Held-out combinations", page.table(["attribute", "gap"], rows), note=note))
+        gaps = [[name, rows.percent(value)] for name, value in report["heldout_minus_test"].items()]
+        parts.append(page.section("Held-out combinations", page.table(["attribute", "gap"], gaps), note=NOTES["gap"]))
     if history is not None and history.is_file():
         lines = [json.loads(line) for line in history.read_text().splitlines() if line.endswith("}")]
-        note = "Validations during training: half of fewer clips against the other half, so distances are larger here."
-        parts.append(page.section("Over training", page.curves(lines), note=note))
-    protocol = html.escape(json.dumps(report["protocol"], indent=2))
-    parts.append(page.section("Protocol", f"<pre>{protocol}</pre>"))
-    made = Path(str(report["protocol"].get("generated", "")))
-    return page.page(f"{report['protocol'].get('experiment', made.name)}: evaluation", parts)
+        parts.append(page.section("Over training", page.curves(lines), note=NOTES["history"]))
+    parts.append(page.section("Protocol", page.table(["", ""], list(leaves(protocol)), plain=True)))
+    made = Path(str(protocol.get("generated", "")))
+    return page.page(f"{protocol.get('experiment', made.name)}: evaluation", parts)
+
+
+def summary_of(protocol: Mapping[str, Any]) -> str:
+    clip, data = protocol.get("clip", {}), protocol.get("data", {})
+    shape = f"{clip.get('frames')} frames over {clip.get('duration_s')} s, {clip.get('size')} pixels"
+    reference = protocol.get("reference", {}).get("clips")
+    return f"{protocol.get('generated')} beside {data.get('name')}: clips of {shape}; {reference} reference clips."
+
+
+def leaves(value: Any, path: str = "") -> Iterator[list[Any]]:
+    """Every entry of nested dictionaries: its path and its value."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    elif value is not None:
+        yield [path, value]
 
 
 def split_sections(name: str, figures: Figures, split: Split) -> list[str]:
-    parts = []
-    warning = f"<p class=warning>{html.escape(figures['warning'])}</p>" if "warning" in figures else ""
-    rows = accuracy_rows(figures)
-    if rows:
-        tables = page.table(["attribute", *ACCURACY], rows)
+    title = f"{name}: {figures['clips']} clips"
+    warning = page.warning(figures["warning"]) if "warning" in figures else ""
+    parts = [page.section(title, warning, page.tiles(tiles(figures)), page.warning(unreadable(figures)))]
+    if judged := rows.accuracy_tables(figures):
+        tables = [page.heading(f"judged by {judge}") + page.table(rows.ACCURACY, found)
+                  for judge, found in judged.items()]  # fmt: skip
+        parts.append(page.section(f"{name}: does it show what the text says?", *tables, note=NOTES["attributes"]))
         shapes = [(n, f["confusion"]) for n, f in figures["attributes"].items() if "confusion" in f]
         matrices = "".join(page.matrix(n, c["values"], c["counts"]) for n, c in shapes)
-        title = f"{name}: does it show what the text says?"
-        parts.append(page.section(title, warning, tables, matrices, note=NOTES["attributes"]))
-    if rows := text_rows(figures):
-        title = f"{name}: whole captions, and captions with one attribute changed"
-        parts.append(page.section(title, page.table(TEXT_HEADER, rows), note=NOTES["text"]))
-    title = f"{name}: is it near to real clips?"
-    parts.append(
-        page.section(title, page.table(["figure", "value", "low", "high", "real", ""], distance_rows(figures)),
-                     note=NOTES["distances"])
-    )  # fmt: skip
-    title = f"{name}: is it really video?"
-    parts.append(
-        page.section(title, page.table(["figure", "generated", "real", "ratio"], motion_rows(figures)),
-                     note=NOTES["motion"])
-    )  # fmt: skip
-    header, control_rows = control_table(figures["controls"])
-    parts.append(page.section(f"{name}: controls", page.table(header, control_rows), note=NOTES["controls"]))
-    parts.append(page.section(f"{name}: clips", *sheets(split)))
-    return parts
+        parts.append(page.heading("asked for (rows), seen (columns)") + page.row_of(matrices))
+    if found := rows.text_rows(figures):
+        parts.append(page.section(f"{name}: whole captions", page.table(rows.TEXT, found), note=NOTES["text"]))
+    if found := rows.swap_rows(figures):
+        shown = page.table(rows.SWAP, found)
+        parts.append(page.section(f"{name}: the same noise, one attribute changed", shown, note=NOTES["swap"]))
+    near = [page.heading(f"in the features of {space}") + page.table(rows.NEAR, found)
+            for space, found in rows.distance_tables(figures).items()]  # fmt: skip
+    parts.append(page.section(f"{name}: is it near to real clips?", *near, note=NOTES["distances"]))
+    moving = page.table(rows.MOTION, rows.motion_rows(figures))
+    parts.append(page.section(f"{name}: is it really video?", moving, note=NOTES["motion"]))
+    header, found = rows.control_table(figures["controls"])
+    shown = page.table(header, found, marked=rows.made_for(figures["controls"]))
+    parts.append(page.section(f"{name}: controls", shown, note=NOTES["controls"]))
+    return [*parts, page.section(f"{name}: clips", *sheets(split))]
 
 
-def accuracy_rows(figures: Figures) -> list[list[Any]]:
-    """A row per attribute, for all together, and for the camera and direction by optical flow."""
-    named = dict(figures.get("attributes", {}))
-    if "all_correct" in figures:
-        named["all correct"] = figures["all_correct"]
-    full = figures.get("where_all_is_named", {})
-    if full.get("all_correct"):
-        named["all correct, of captions that name all"] = full["all_correct"]
-    named |= {f"{name} by optical flow": figure for name, figure in figures.get("by_flow", {}).items()}
-    if second := figures.get("second_judge"):
-        both = {**second["attributes"], "all correct": second.get("all_correct", {})}
-        named |= {f"{name} by {second['name']}": figure for name, figure in both.items()}
-    return [[name, *(percent(figure.get(key)) if key != "clips" else figure.get(key) for key in ACCURACY)]
-            for name, figure in named.items()]  # fmt: skip
+def tiles(figures: Figures) -> list[tuple[str, str, str]]:
+    """The figures that are looked at first: name, value, and what it is beside."""
+    found = []
+    if is_told(shown := figures.get("all_correct", {}), "accuracy"):
+        beside = f"real clips {rows.percent(shown['ceiling'])}, other captions {rows.percent(shown['floor'])}"
+        found.append(("all correct", str(rows.percent(shown["accuracy"])), beside))
+    for key in ("fd", "kid"):
+        name = f"{key}_{rows.judge_of(figures)}"
+        if is_told(figures.get(name, {}), "value"):
+            f = figures[name]
+            real = f"real clips {rows.number(f['floor'])}" if rows.is_number(f["floor"]) else "no floor"
+            found.append((name, rows.number(f["value"]), real))
+    if is_told(f := figures.get("motion_energy", {}), "ratio"):
+        found.append(("motion energy", f"{100 * f['ratio']:.0f} %", "of that of real clips"))
+    if is_told(f := figures.get("diversity", {}), "value"):
+        real = f"real clips {rows.number(f['real'])}" if rows.is_number(f["real"]) else "within a caption"
+        found.append(("diversity", rows.number(f["value"]), real))
+    if is_told(f := figures.get("memorisation", {}), "copies"):
+        found.append(("near copies", str(rows.percent(f["copies"])), "real clips 1 %"))
+    return found
 
 
-def text_rows(figures: Figures) -> list[list[Any]]:
-    """R-precision and caption swaps: name, value, its interval, real clips, chance."""
-    rows = []
-    for name, f in figures.get("r_precision", {}).items():
-        rows.append([f"R-precision, {name} negatives", f["value"], f["low"], f["high"], f["ceiling"], f["floor"]])
-    for name, shares in (figures.get("caption_swap") or {}).items():
-        for what, f in shares.items():
-            if f["clips"]:
-                rows.append([f"caption swap, {name}: {what}", f["value"], f["low"], f["high"], None, None])
-    return [[row[0], *map(percent, row[1:])] for row in rows]
+def is_told(figure: Any, key: str) -> bool:
+    return isinstance(figure, Mapping) and rows.is_number(figure.get(key))
 
 
-def percent(share: Any) -> Any:
-    return f"{100 * share:.1f} %" if isinstance(share, int | float) and math.isfinite(share) else None
-
-
-def distance_rows(figures: Figures) -> list[list[Any]]:
-    starts = ("fd_", "kid_", "mind_", "jedi_form_", "precision_", "recall_", "density_", "coverage_", "fvd")
-    return [
-        [key, f["value"], f.get("low"), f.get("high"), f.get("floor", f.get("ceiling")), f.get("warning", "")]
-        for key, f in figures.items()
-        if key.startswith(starts)
-    ]
-
-
-def motion_rows(figures: Figures) -> list[list[Any]]:
-    keys = ("motion_energy", "motion_spectrum_gap_db", "flicker", "static_share", "arrow_of_time", "diversity")
-    rows = []
-    for key in (*keys, "memorisation"):
-        if key in figures:
-            f = figures[key]
-            rows.append([key, f["value"], f.get("real", f.get("floor", f.get("as_new_as_real"))), f.get("ratio")])
-    return rows
-
-
-def control_table(controls: Mapping[str, Figures]) -> tuple[list[str], list[list[Any]]]:
-    columns = list(dict.fromkeys(key for figures in controls.values() for key in figures))
-    header = ["clips", *(SHORT.get(column, re.sub("_probe$", "", column)) for column in columns)]
-    return header, [[name, *(figures.get(key) for key in columns)] for name, figures in controls.items()]
+def unreadable(figures: Figures) -> str:
+    left = figures["left_out"]
+    return f"{len(left)} clips could not be read; the first: {left[0]}" if left else ""
 
 
 def sheets(split: Split) -> list[str]:
@@ -234,14 +218,19 @@ def sheets(split: Split) -> list[str]:
 
     order = scores(split.seen, split.judge).argsort(descending=True).tolist()
     count = min(SHOWN, max(1, len(order) // 3))
+    scale = max(1, round(SHEET_PX / (2 * STRIP * split.seen.strips[0].shape[-2])))
     middle = (len(order) - count) // 2
     chosen = {"best": order[:count], "middle": order[middle : middle + count], "worst": order[-count:]}
     fake, real = split.seen.strips
     found = []
-    for title, rows in chosen.items():
-        captions: Sequence[str] = [split.seen.captions[i] for i in rows]
+    for title, places in chosen.items():
+        captions: Sequence[str] = [split.seen.captions[i] for i in places]
         picture = contact_sheet(
-            [fake[i] for i in rows], captions, beside=[real[i] for i in rows], titles=("generated", "real"), scale=2
+            [fake[i] for i in places],
+            captions,
+            beside=[real[i] for i in places],
+            titles=("generated", "real"),
+            scale=scale,
         )
-        found.append(f"<h3>{title}</h3>{page.picture(picture, f'{title} clips, generated and real')}")
+        found.append(f"{page.heading(title)}{page.picture(picture, f'{title} clips, generated and real')}")
     return found

@@ -2,58 +2,65 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from t2vgan.metrics.panel import Figures
-from t2vgan.reports.report import (
-    ACCURACY,
-    TEXT_HEADER,
-    accuracy_rows,
-    control_table,
-    distance_rows,
-    motion_rows,
-    text_rows,
-)
+from t2vgan.reports import rows
+from t2vgan.reports.rows import is_number, number
 
 
 def show(report: Figures) -> None:
     console = Console()
     for name, figures in report["splits"].items():
-        title = f"{name}, {figures['clips']} clips"
-        if rows := accuracy_rows(figures):
-            console.print(table(f"{title}: does it show what the text says?", ["attribute", *ACCURACY], rows))
-        if rows := text_rows(figures):
-            console.print(table(f"{title}: whole captions, and one attribute changed", TEXT_HEADER, rows))
-        header = ["figure", "value", "low", "high", "real clips", ""]
-        console.print(table(f"{title}: is it near to real clips?", header, distance_rows(figures)))
-        rows = motion_rows(figures)
-        console.print(table(f"{title}: is it really video?", ["figure", "generated", "real", "ratio"], rows))
-        console.print(table(f"{title}: controls", *control_table(figures["controls"])))
+        for made in tables(f"{name}, {figures['clips']} clips", figures):
+            console.print(made)
     if "heldout_minus_test" in report:
-        rows = [[name, value] for name, value in report["heldout_minus_test"].items()]
-        console.print(table("held-out combinations minus the others, normalised accuracy", ["attribute", "gap"], rows))
+        gaps = [[name, rows.percent(value)] for name, value in report["heldout_minus_test"].items()]
+        console.print(table("held-out combinations minus the others, normalised accuracy", ["attribute", "gap"], gaps))
     for figures in report["splits"].values():
         if "warning" in figures:
             console.print(f"[red]{figures['warning']}[/]")
         if figures["left_out"]:
-            console.print(
-                f"[red]{len(figures['left_out'])} clips could not be read[/], the first: {figures['left_out'][0]}"
-            )
+            first = escape(figures["left_out"][0])
+            console.print(f"[red]{len(figures['left_out'])} clips could not be read[/], the first: {first}")
 
 
-def table(title: str, header: list[str], rows: list[list[Any]]) -> Table:
-    made = Table(*header, title=title, title_justify="left", box=SIMPLE, padding=(0, 0 if len(header) > 8 else 1))
-    for row in rows:
-        made.add_row(*(cell(value) for value in row))
+def tables(title: str, figures: Figures) -> Iterator[Table | str]:
+    """Those of a split, in the order of the page."""
+    judged = rows.accuracy_tables(figures)
+    for judge, found in judged.items():
+        yield table(f"{title}: does it show what the text says? Judged by {judge}", rows.ACCURACY, found)
+    if any(row[-1] == rows.VOID for found in judged.values() for row in found):
+        yield f"{rows.VOID_NOTE}\n"
+    if found := rows.text_rows(figures):
+        yield table(f"{title}: whole captions", rows.TEXT, found)
+    if found := rows.swap_rows(figures):
+        yield table(f"{title}: the same noise, one attribute changed", rows.SWAP, found)
+    for space, found in rows.distance_tables(figures).items():
+        yield table(f"{title}: is it near to real clips, in the features of {space}?", rows.NEAR, found)
+    yield table(f"{title}: is it really video?", rows.MOTION, rows.motion_rows(figures))
+    yield table(f"{title}: controls", *rows.control_table(figures["controls"]))
+
+
+def table(title: str, header: list[str], found: list[list[Any]]) -> Table:
+    """One without lines; names are never cut, other cells are folded. Of many columns each has fewer digits."""
+    many = len(header) > 8
+    made = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0 if many else 1))
+    for i, name in enumerate(header):
+        made.add_column(name, overflow="fold", no_wrap=i == 0)
+    for row in found:
+        cells = (escape(cell(value, digits=2 if many else 3)) for value in row)
+        made.add_row(*cells, style="dim" if row[-1] == rows.VOID else None)
     return made
 
 
-def cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+def cell(value: Any, *, digits: int = 3) -> str:
+    if value is None or (isinstance(value, float) and not is_number(value)):
         return ""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return number(value, digits=digits) if isinstance(value, float) else str(value)

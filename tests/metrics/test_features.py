@@ -1,12 +1,13 @@
 """A stub in the place of each network tells what reaches it."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from t2vgan.metrics import load_features, weights
+from t2vgan.metrics import frechet_distance, load_features, weights
 from t2vgan.metrics.features import cropped, frechet_title, rounded, truncated
 from t2vgan.metrics.suite import Extractor
 from t2vgan.metrics.weights import git_blob_id, sha256_of
@@ -127,7 +128,10 @@ def test_clip(stub: type[nn.Module], tmp_path: Path) -> None:
     video = stripes(frames=3)
     frames = extractor.frame_features(video)
     assert frames.shape[:2] == (2, 3)
-    assert torch.allclose(extractor.features(video), frames.mean(1))
+    assert torch.allclose(extractor.features(video), nn.functional.normalize(frames, dim=2).mean(1))
+    assert extractor.protocol["known_as"].startswith("not one of OpenAI's own files") and not extractor.reads_captions
+    with pytest.raises(ValueError, match=r"clip reads no captions: put CLIP's tokenizer.json beside clip.pt"):
+        extractor.embed_captions(["a lion"])
     if stub is StubClips:
         low, high = -0.48145466 / 0.26862954, (1 - 0.40821073) / 0.27577711
         assert frames[0, 0].tolist() == pytest.approx([3, 224, 224, low, high], abs=1e-3)
@@ -181,3 +185,11 @@ def test_clips_are_checked_and_clamped(i3d: Path) -> None:
         extractor.features(stripes(frames=9))
     with pytest.raises(ValueError, match=r"0\.\.255 given as floats"):
         extractor.features(stripes() * 255)
+
+
+@pytest.mark.skipif("T2VGAN_I3D" not in os.environ, reason="T2VGAN_I3D=FILE names i3d_torchscript.pt")
+def test_black_against_white_clips_give_the_published_number() -> None:
+    """8 clips of 30 frames, all zeros and all ones: 151.26 (JunyaoHu/common_metrics_on_video_quality, `videogpt`)."""
+    extractor = load_features("i3d", Path(os.environ["T2VGAN_I3D"]), convention="videogpt")
+    black, white = (extractor.features(torch.full((8, 3, 30, 64, 64), value)) for value in (-1.0, 1.0))
+    assert frechet_distance(black, white).item() == pytest.approx(151.26, abs=1)

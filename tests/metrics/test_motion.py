@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from t2vgan.metrics.motion import diversity, flicker, is_static, motion_energy, motion_spectrum, spectrum_gap
+from t2vgan.metrics.motion import (
+    diversity,
+    flicker,
+    is_static,
+    motion_energy,
+    motion_spectrum,
+    spectrum_gap,
+    temporal_consistency,
+)
 
 
 def ramp(rate: float, frames: int = 8) -> torch.Tensor:
@@ -82,3 +90,13 @@ def test_the_gap_of_spectra_in_decibels() -> None:
     assert still.isfinite() and still > 30
     with pytest.raises(ValueError, match=r"clips of equal length, one or more on each side, not \(6, 5\) and \(0, 5\)"):
         spectrum_gap(real, real[:0])
+
+
+def test_temporal_consistency_is_the_cosine_of_neighbouring_frames() -> None:
+    turns = torch.tensor([0.0, 0.25, 0.5]) * torch.pi
+    turning = torch.stack([turns.cos(), turns.sin()], dim=1) * torch.tensor([1.0, 5.0, 0.2])[:, None]
+    still = torch.ones(3, 2)
+    found = temporal_consistency(torch.stack([turning, still]))
+    assert found.tolist() == pytest.approx([0.5**0.5, 1.0])
+    with pytest.raises(ValueError, match="2 frames or more, not 1"):
+        temporal_consistency(torch.ones(4, 1, 3))

@@ -27,7 +27,7 @@ def data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[dict[str, str
 
 
 def rank_main(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)  # a forked process must not wait for its parent's threads
+    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     mine = slice(0, SHARES[0]) if rank == 0 else slice(SHARES[0], None)
     real, fake, logits, truth = data()
@@ -49,7 +49,7 @@ def rank_main(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, torch.Tensor]]:
     folder = Path(tmp_path_factory.mktemp("ranks"))
-    mp.start_processes(rank_main, args=(str(folder),), nprocs=2, start_method="fork")
+    mp.start_processes(rank_main, args=(str(folder),), nprocs=2, start_method="spawn")
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

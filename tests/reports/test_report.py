@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -9,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTED = ROOT / "docs" / "metrics_json.md"
+SCHEMA = ROOT / "t2vgan" / "reports" / "metrics.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +56,46 @@ def test_every_figure_is_documented_and_every_documented_one_is_there(report: di
     assert len(patterns) > 40
     strays = [path for path in paths if not any(pattern.fullmatch(path) for pattern in patterns)]
     assert strays == []
-    optional = ("warning", "fvd", "where_all_is_named", "left_out", "real")
+    optional = ("warning", "fvd", "where_all_is_named", "left_out", "real", "clipsim", "retriever", "unused")
     missing = [
         pattern.pattern
         for pattern in patterns
         if not any(pattern.fullmatch(path) for path in paths) and not any(word in pattern.pattern for word in optional)
     ]
     assert missing == []
+
+
+def test_the_file_is_of_the_form_that_the_schema_tells(report: dict[str, Any]) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert [error.message for error in validator.iter_errors(report)] == []
+    for broken in (
+        lambda r: r["splits"]["test"]["attributes"]["place"].pop("low"),
+        lambda r: r["splits"]["test"]["all_correct"].update(accuracy=1.2),
+        lambda r: r["splits"]["test"].update(fvd=3.0),
+        lambda r: r["splits"]["test"]["fd_probe"].update(value="far"),
+        lambda r: r["protocol"]["data"].pop("hash"),
+    ):
+        other = copy.deepcopy(report)
+        broken(other)
+        assert list(validator.iter_errors(other)), "a schema that takes anything is none"
+
+
+def test_the_names_that_others_build_on(report: dict[str, Any]) -> None:
+    for figures in report["splits"].values():
+        for figure in [*figures["attributes"].values(), figures["all_correct"]]:
+            assert {"accuracy", "ceiling", "floor", "normalised", "low", "high"} <= figure.keys()
+        assert {"value", "floor"} <= figures["fd_probe"].keys()
+        assert {"value", "low", "high"} <= figures["kid_probe"].keys()
+
+
+def test_rows_whose_judge_errs_on_real_clips_do_not_count(report: dict[str, Any], runs: tuple[Path, Path]) -> None:
+    """One epoch over 64 clips makes no judge; the page says so in every row."""
+    figures = report["splits"]["test"]
+    weak = [f for f in figures["attributes"].values() if f["ceiling"] < 0.97]
+    assert weak and all(f["counts"] is False for f in weak)
+    assert "<td>does not count</td>" in (runs[0] / "evaluation" / "report.html").read_text()
 
 
 def test_figures_are_numbers_or_null(report: dict[str, Any]) -> None:
@@ -93,6 +129,8 @@ def test_each_control_moves_the_figure_that_is_made_for_it(report: dict[str, Any
     real = controls["real"]
     assert controls["static"]["static_share"] == 1 and controls["static"]["motion_energy"] == 0
     assert controls["half_frozen"]["motion_energy"] < 0.8
+    assert controls["static"]["temporal_consistency"] == pytest.approx(1)
+    assert controls["shuffled"]["temporal_consistency"] < real["temporal_consistency"]
     assert controls["flickering"]["flicker"] > real["flicker"] + 0.1
     assert controls["shuffled"]["motion_spectrum_gap_db"] > 2 > real["motion_spectrum_gap_db"]
     assert controls["noisy"]["motion_energy"] > 2

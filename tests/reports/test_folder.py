@@ -1,0 +1,158 @@
+"""Clips of any origin in a folder, beside real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from t2vgan.metrics.effnet import EffNetFeatures
+from t2vgan.reports import folder
+from t2vgan.reports.figures import split_figures
+from t2vgan.reports.folder import Folder, retriever_of
+from t2vgan.reports.measure import measure
+from t2vgan.video.encode import write_mp4
+
+VIEW = {"size": 32, "frames": 8, "duration_s": 1.0}
+
+
+def make_clips(folder: Path, names: list[str], *, seed: int = 0, captions: list[str] | None = None) -> Path:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for i, name in enumerate(names):
+        start, pace = rng.integers(0, 255, (32, 32, 3)), rng.integers(1, 12)
+        frames = np.stack([np.roll(start, pace * t, axis=1) for t in range(8)]).astype(np.uint8)
+        write_mp4(folder / f"{name}.mp4", frames, fps=8.0)
+        (folder / f"{name}.txt").write_text(captions[i] if captions else f"caption of {name}")
+    return folder
+
+
+def test_a_folder_of_clips_is_measured_against_real_ones(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(24)])
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    assert source.counts() == (1, 1) and source.apart
+    seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+    assert seen.captions == [f"caption of clip{i:02d}" for i in range(12)]
+    figures = split_figures(seen, source)
+    assert figures["clips"] == 12 and figures["fd_effnet"]["value"] > 0
+    assert "attributes" not in figures and "diversity" not in figures
+    assert figures["controls"]["static"]["static_share"] == 1
+    assert "arrow_of_time" not in figures, "these features do not know the order of frames"
+
+
+def test_without_spare_real_clips_there_is_no_floor(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(12)])
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+    figures = split_figures(seen, source)
+    assert not source.apart and figures["fd_effnet"]["floor"] is None and "memorisation" not in figures
+
+
+def test_clips_that_are_too_short_are_left_out(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(24)])
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
+    source = Folder(made, real, EffNetFeatures(), **{**VIEW, "duration_s": 3.0})
+    with pytest.raises(ValueError, match="no clips to measure"):
+        measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+
+
+def test_clips_belong_together_by_caption_and_only_then_by_name(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b", "c"], captions=["a lion", "a zebra", "an ostrich"])
+    made = make_clips(tmp_path / "made", ["b", "x", "y"], captions=["a lion", "an ostrich", "a whale"])
+    assert Folder(made, real, EffNetFeatures(), **VIEW).partners == [(0, 0), (1, 2)]
+
+
+def test_folders_that_have_nothing_to_do_with_each_other_are_refused(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b"])
+    made = make_clips(tmp_path / "made", ["x", "y"])
+    with pytest.raises(ValueError, match="has the caption"):
+        Folder(made, real, EffNetFeatures(), **VIEW)
+
+
+def test_broken_files_are_left_out_and_named(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(24)])
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
+    (made / "clip03.mp4").write_bytes(b"not a video")
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+    assert len(seen.fake) == 11 and "caption of clip03" not in seen.captions
+    assert len(seen.left_out) == 1 and "clip03" in seen.left_out[0]
+
+
+def test_too_few_clips_are_refused(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b", "c", "d"])
+    made = make_clips(tmp_path / "made", ["a", "b"], seed=1)
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+    with pytest.raises(ValueError, match="at least 8"):
+        split_figures(seen, source)
+
+
+def test_captions_of_no_real_clip_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b", "c"], captions=["a lion", "a zebra", "an ostrich"])
+    made = make_clips(tmp_path / "made", ["x", "y"], captions=["a lion", "a whale"])
+    (made / "y.txt").unlink()
+    make_clips(tmp_path / "more", ["z"], captions=["a whale"])
+    for file in (tmp_path / "more").iterdir():
+        file.rename(made / file.name)
+    with pytest.warns(UserWarning) as told:
+        source = Folder(made, real, EffNetFeatures(), **VIEW)
+    assert any("1 of 2 clips have the caption of no clip in" in str(warning.message) for warning in told)
+    assert any("have no caption and are left out: y.mp4" in str(warning.message) for warning in told)
+    assert source.protocol()["unused"] == {
+        "generated_without_caption": 1, "generated_without_real": 1, "real_without_caption": 0,
+    }  # fmt: skip
+
+
+def test_clips_of_any_size_and_rate_are_brought_to_one_view(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b"])
+    made = make_clips(tmp_path / "made", ["a"])
+    frames = np.random.default_rng(0).integers(0, 256, (50, 48, 80, 3)).astype(np.uint8)
+    write_mp4(made / "b.mp4", frames, fps=25.0)
+    (made / "b.txt").write_text("caption of b")
+    ((_, pairs),) = Folder(made, real, EffNetFeatures(), **VIEW).batches(0, 1)
+    assert pairs.fake.shape == pairs.real.shape == (2, 3, 8, 32, 32)
+
+
+def test_r_precision_of_a_folder_is_judged_by_what_learned_from_other_real_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "RETRIEVER_CLIPS", 12)
+    monkeypatch.setattr(folder, "RETRIEVER_LOOKS", 1)
+    monkeypatch.setattr(folder, "FEWEST_EPOCHS", 1)
+    captions = [f"{('a lion', 'a zebra', 'an ostrich')[i % 3]} number {i}" for i in range(28)]
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(28)], captions=captions)
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(10)], seed=1, captions=captions[:10])
+    source = Folder(made, real, EffNetFeatures(), judges=tmp_path / "judges", **VIEW)
+    assert source.protocol()["retriever"] == "learned in 1 epochs from 18 real clips without a pair"
+    assert [file.name.split("-")[0] for file in (tmp_path / "judges").glob("*.safetensors")] == ["retriever"]
+    seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+    figures = split_figures(seen, source)
+    random, hard = figures["r_precision"]["random"], figures["r_precision"]["hard"]
+    assert (random["clips"], hard["clips"], random["floor"], hard["floor"]) == (10, 10, 0.1, 0.5)
+    assert all(0 <= one["value"] <= 1 and 0 <= one["ceiling"] <= 1 for one in (random, hard))
+    assert "fd_retrieval" not in figures, "who judges captions is no feature space"
+
+
+def test_without_spare_real_clips_the_report_says_what_the_judge_of_captions_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: dict[str, Any] = {}
+
+    def trained(clips: Any, where: Path, *, epochs: int) -> str:
+        shown.update(clips=len(clips), captions=[clip.captions for clip in clips.clips], epochs=epochs)
+        return "encoder"
+
+    monkeypatch.setattr("t2vgan.judges.trained_retriever", trained)
+    real = folder.real_clips(make_clips(tmp_path / "real", [f"{i}" for i in range(20)]), split="all", **VIEW)
+    found, told = retriever_of(real, range(10), tmp_path)
+    assert found == "encoder" and "20 real clips, all there are: its ceiling is partly memory" in told
+    assert (shown["clips"], shown["epochs"]) == (20, folder.MOST_EPOCHS)
+    assert len(real) == 20 and real.fingerprint, "the real clips themselves are as they were"
+    few = folder.real_clips(make_clips(tmp_path / "few", ["a", "b"]), split="all", **VIEW)
+    found, told = retriever_of(few, [], tmp_path)
+    assert found is None and told == "none: 2 real clips with 2 captions are too few to learn from"
