@@ -9,8 +9,8 @@
 Either one file per split, `<root>/train.jsonl`, `<root>/val.jsonl` ..., or one `<root>/manifest.jsonl` whose lines have
 a "split"; when no line has one, videos are assigned by a hash of their path (90 % train, 5 % val, 5 % test).
 
-Videos may lie elsewhere: a first line {"root": "/videos"} names the folder that all paths are relative to, and the option
-`videos` of the data set overrules it. No path leads out of that folder.
+Videos may lie elsewhere: a first line {"root": "/videos"} names the folder that all paths are relative to, and the
+option `videos` of the data set overrules it. No path leads out of that folder.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Manifest(ClipFiles):
         vary: what differs from draw to draw (`vary.py`).
         videos: the folder that the paths are relative to, where it is not the one that the manifest names.
 
-    Raises ValueError when there is no such manifest, or no line of it can be used: then with file and line of the first.
+    Raises ValueError when there is no such manifest, or none of its lines can be used, with what is wrong with the first.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """What the data sets of video files share: from a list of captioned clips to samples.
 
-A data set of video files (`clip_files.py`) has `clips`, `pool` (captions) and `view`, and takes its pictures from its own
-`frames` and `frame_edges`, so that a frame cache can put its own in their place.
+A data set of video files (`clip_files.py`) has `clips`, `pool` (captions) and `view`, and takes its pictures from its
+own `frames` and `frame_edges`, so that a frame cache can put its own in their place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from t2vgan.datasets.mirror import mirrored
-from t2vgan.datasets.vary import NO_CAPTION, Variation, Vary
+from t2vgan.datasets.vary import Variation, Vary
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Sample
 from t2vgan.video.decode import VideoError, probe_video, read_frames

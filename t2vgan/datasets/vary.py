@@ -22,8 +22,8 @@ SPEED = re.compile(
     re.IGNORECASE,
 )
 ORDER = re.compile(
-    r"\b(then|before|after|first|finally|until|next|starts?|begins?|ends?|into|out of|onto|towards?|away|up|down|forwards?"
-    r"|backwards?|opens?|clos\w+|falls?|pours?|enters?|leaves?|arriv\w+|approach\w*|throws?|catch\w*)\b",
+    r"\b(then|before|after|first|finally|until|next|starts?|begins?|ends?|into|out of|onto|towards?|away|up|down"
+    r"|forwards?|backwards?|opens?|clos\w+|falls?|pours?|enters?|leaves?|arriv\w+|approach\w*|throws?|catch\w*)\b",
     re.IGNORECASE,
 )
 SIDES = {"left": "right", "right": "left", "leftward": "rightward", "rightward": "leftward"}

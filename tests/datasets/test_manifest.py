@@ -182,7 +182,7 @@ def test_parts_of_one_video_stay_in_one_split(tmp_path: Path) -> None:
 def test_a_line_with_a_mistake_is_left_out_and_named_with_file_and_line(
     tmp_path: Path, line: str, message: str
 ) -> None:
-    first, last = ('{"video": "%s.mp4", "caption": "a %s"}\n' % (name, name) for name in ("first", "last"))
+    first, last = (json.dumps({"video": f"{name}.mp4", "caption": name}) + "\n" for name in ("first", "last"))
     (tmp_path / "train.jsonl").write_text(first + line + "\n" + last)
     with pytest.warns(UserWarning, match=f"1 lines have mistakes and are left out: .*{message}") as caught:
         data = Manifest(root=tmp_path)
