@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from t2vgan.datasets import quarantine
 from t2vgan.datasets.mirror import mirrored
+from t2vgan.datasets.quarantine import FILE, entries, tell, usable
 from t2vgan.datasets.sampling import (
     CaptionedClip,
     View,
@@ -31,6 +31,7 @@ class ClipFiles:
         view: how they are looked at.
         home: the folder that the data set is kept in.
         where: what messages name, the folder or the manifest.
+        quarantine: whether there may be such a list.
         limit: only the first so many clips.
 
     Raises ValueError when no clip is left, or all have the same caption.
@@ -45,15 +46,16 @@ class ClipFiles:
         home: Path,
         where: Path,
         limit: int | None,
+        quarantine: bool = True,
     ) -> None:
         self.view, self.home = view, home
-        listed = quarantine.entries(home)
-        self._of_split, self.quarantined = quarantine.usable(of_split, listed)
-        quarantine.tell(home, self.quarantined)
+        listed = entries(home) if quarantine else []
+        self._of_split, self.quarantined = usable(of_split, listed)
+        tell(home, self.quarantined)
         if not self._of_split:
-            raise ValueError(f"{home / quarantine.FILE}: every clip of the split is in quarantine: none can be used")
+            raise ValueError(f"{home / FILE}: every clip of the split is in quarantine: none can be used")
         self.clips = self._of_split[:limit]
-        self.pool = caption_pool(self._of_split, quarantine.usable(everything, listed)[0], where)
+        self.pool = caption_pool(self._of_split, usable(everything, listed)[0], where)
 
     def __len__(self) -> int:
         return len(self.clips)

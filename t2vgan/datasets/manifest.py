@@ -52,7 +52,7 @@ class Manifest(ClipFiles):
         vary: what differs from draw to draw (`vary.py`).
         videos: the folder that the paths are relative to, where it is not the one that the manifest names.
 
-    Raises ValueError when there is no such manifest, or none of its lines can be used, with what is wrong with the first.
+    Raises ValueError when there is no such manifest, or none of its lines can be used: then with the first mistake.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class Listed:
         if split == "all":
             return list(self.clips)
         if given == {None}:
-            splits = hashed_splits({clip.video for clip in self.clips})
-            return [clip for clip in self.clips if splits[clip.video] == split]
+            splits = hashed_splits({clip.place for clip in self.clips})
+            return [clip for clip in self.clips if splits[clip.place] == split]
         if None in given:
             bare = next(clip.key for clip, named in zip(self.clips, self.splits, strict=True) if named is None)
             raise ValueError(f"{self.file}: some clips have a 'split' and others have none: {bare} has none")

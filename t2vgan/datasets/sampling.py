@@ -54,6 +54,11 @@ class CaptionedClip:
     digest: str = ""  # of the content, where it is known without looking
 
     @property
+    def place(self) -> str:
+        """Of the whole video, below `root`: what a split is decided by, so that parts of a video stay together."""
+        return f"{self.video}/{self.part[2]}" if self.part else self.video
+
+    @property
     def file(self) -> Source:
         if self.part is not None:
             return Member(f"{self.root}/{self.video}", *self.part)

@@ -154,16 +154,21 @@ def share_splits(found: Imported) -> None:
         named = Counter(line["split"] for line in found.lines)
     if "train" not in named or "val" in named:
         return
-    videos = sorted({line["video"] for line in found.lines if line["split"] == "train"}, key=_place)
+    videos = sorted({_place(line) for line in found.lines if line["split"] == "train"}, key=_by_hash)
     chosen = set(videos[: math.ceil(VAL_SHARE * len(videos))]) if len(videos) > 1 else set()
     for line in found.lines:
-        if line["split"] == "train" and line["video"] in chosen:
+        if line["split"] == "train" and _place(line) in chosen:
             line["split"] = "val"
     found.told.append(f"the source has no val: {len(chosen)} of {len(videos)} videos of train became val")
 
 
-def _place(video: str) -> int:
-    return stable_seed(video, "val")
+def _place(line: dict[str, Any]) -> str:
+    """Of the whole video: parts of one stay together."""
+    return f"{line['video']}/{line['part'][2]}" if "part" in line else line["video"]
+
+
+def _by_hash(place: str) -> int:
+    return stable_seed(place, "val")
 
 
 def cut(found: Imported, videos: Path, scenes: Scenes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import tarfile
@@ -100,8 +101,6 @@ def write_table(path: Path) -> None:
     elif path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in TABLE), encoding="utf-8")
     else:
-        import csv
-
         with path.open("w", newline="", encoding="utf-8-sig") as file:
             writer = csv.DictWriter(file, list(TABLE[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
             writer.writeheader()
@@ -242,15 +241,20 @@ def test_tgif(tmp_path: Path) -> None:
 
 def test_panda70m_with_several_segments_of_one_video(tmp_path: Path) -> None:
     touch(tmp_path / "--_4oMYiBHQ.mp4", tmp_path / "cut" / "abc_1.mp4")
-    (tmp_path / "panda70m_training_2m.csv").write_text(
-        "videoID,url,timestamp,caption,matching_score\n"
-        "--_4oMYiBHQ,https://www.youtube.com/watch?v=--_4oMYiBHQ,\"[['0:00:09.009', '0:00:16.016'], "
-        "['0:01:20.080', '0:01:26.086']]\",\"['A man\\'s hand waves.', \\\"It's a dog, running.\\\"]\",\"[0.44, 0.5]\"\n".replace(
-            '\\"', '""'
-        )
-        + "abc,https://www.youtube.com/watch?v=abc,\"[['0:00:01.000', '0:00:02.000'], ['0:00:03', '0:00:04']]\","
-        "\"['first', 'second']\",\"[0.4, 0.4]\"\n"
-    )
+    columns = "videoID,url,timestamp,caption,matching_score"
+    rows = [
+        [
+            "--_4oMYiBHQ", "https://www.youtube.com/watch?v=--_4oMYiBHQ",
+            "[['0:00:09.009', '0:00:16.016'], ['0:01:20.080', '0:01:26.086']]",
+            r"""['A man\'s hand waves.', "It's a dog, running."]""", "[0.44, 0.5]",
+        ],
+        [
+            "abc", "https://www.youtube.com/watch?v=abc",
+            "[['0:00:01.000', '0:00:02.000'], ['0:00:03', '0:00:04']]", "['first', 'second']", "[0.4, 0.4]",
+        ],
+    ]  # fmt: skip
+    with (tmp_path / "panda70m_training_2m.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([columns.split(","), *rows])
     lines = by_key(imported(tmp_path / "panda70m_training_2m.csv", tmp_path))
     first, second = lines["--_4oMYiBHQ_0"], lines["--_4oMYiBHQ_1"]
     assert (first["start"], first["end"], first["captions"]) == (9.009, 16.016, ["A man's hand waves."])
