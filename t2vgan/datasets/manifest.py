@@ -148,8 +148,8 @@ def parsed(lines: Iterable[bytes], file: str, *, home: str, videos: str | Path |
 
 
 def _joined(home: str, root: str) -> str:
-    if is_remote(root):
-        return root.rstrip("/")
+    if is_remote(root) or root == ".":
+        return (home if root == "." else root).rstrip("/")
     return posixpath.join(home, root) if is_remote(home) else os.path.normpath(os.path.join(home, root))
 
 

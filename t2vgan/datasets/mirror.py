@@ -34,7 +34,7 @@ SPOILT = re.compile(
 # Before and after a "left" or "right" that is a direction.
 BEFORE = re.compile(
     r"(?:\b(?:to|on|at|from|toward|towards|into|of|in|off|along|past|over|and|or|far|upper|lower|top|bottom|front|rear"
-    r"|back|down|up)(?: (?:the|its|his|her|their|your|our|my|a|far|upper|lower))*|\b(?:the|its|his|her|their|your|my)"
+    r"|back|down|up)(?: (?:the|its|his|her|their|your|our|my|a|far|upper|lower))*|\b(?:the|its|his|her|their|your|my|an?)"
     r"|\b(?:turn|face|look|move|go|walk|run|swim|fly|slide|pan|drift|roll|hop|crawl|drive|ride|gallop|glance|lean|tilt"
     r"|point|veer|swerve|swing|step|jump|head|travel|scroll|sweep)(?:s|es|ed|ing|ning|ping|ming|ting|ling)?"
     r"|\b(?:going|moving|riding|driving|sliding|diving|gliding|ran|flew|swam|drove|went))$",
@@ -47,7 +47,9 @@ AFTER = re.compile(
     r"|onto|around|near|behind|before|for|up|down|slowly|quickly|again)\b)",
     re.IGNORECASE,
 )
-NOT_A_PLACE = re.compile(r"^ (?:away|now|after|there|here|before|behind|next|beside|at once|angles?)\b", re.IGNORECASE)
+NOT_A_PLACE = re.compile(
+    r"^ (?:away|now|after|there|here|before|behind|next|beside|at once|of way|angles?)\b", re.IGNORECASE
+)
 LEAVING = re.compile(
     r"\b(?:has|have|had|is|are|was|were|being|be|been|just|he|she|they|it|who|all|that|s)$", re.IGNORECASE
 )

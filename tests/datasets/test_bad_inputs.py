@@ -101,12 +101,17 @@ def with_hole(data: bytes) -> bytes:
     return data[:begin] + bytes(len(data) // 4) + data[begin + len(data) // 4 :]
 
 
+def cut(kind: str, share: float) -> Callable[[SimpleNamespace], bytes]:
+    """The first part of a good file."""
+    return lambda whole: getattr(whole, kind)[: int(len(getattr(whole, kind)) * share)]
+
+
 TENTHS = [n / 10 for n in range(1, 10)]
 Maker = Callable[[SimpleNamespace], bytes]
 BYTES: dict[str, tuple[str, Maker, str]] = {
-    **{f"front {t:.1f}": ("mp4", lambda w, t=t: w.front[: int(len(w.front) * t)], "truncated|not a video") for t in TENTHS},
-    **{f"end {t:.1f}": ("mp4", lambda w, t=t: w.end[: int(len(w.end) * t)], "truncated|damaged") for t in TENTHS},
-    **{f"mkv {t:.1f}": ("mkv", lambda w, t=t: w.mkv[: int(len(w.mkv) * t)], "|not a video|no frames|damaged") for t in TENTHS},
+    **{f"front {t:.1f}": ("mp4", cut("front", t), "truncated|not a video") for t in TENTHS},
+    **{f"end {t:.1f}": ("mp4", cut("end", t), "truncated|damaged") for t in TENTHS},
+    **{f"mkv {t:.1f}": ("mkv", cut("mkv", t), "|not a video|no frames|damaged") for t in TENTHS},
     "zero bytes": ("mp4", lambda w: b"", r"the file is empty \(0 bytes\)"),
     "one byte": ("mp4", lambda w: b"x", "not a video"),
     "text": ("mp4", lambda w: b"this is not a video " * 300, "not a video"),

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from t2vgan.config import Clip, Data
+from t2vgan.datamodule import ClipsDataModule
 from t2vgan.datasets import sharding
 from t2vgan.datasets.manifest import Manifest
 from t2vgan.datasets.sharding import clips_with_splits, planned, write_shards
@@ -31,8 +33,8 @@ def source(tmp_path_factory: pytest.TempPathFactory, clips: SimpleNamespace) -> 
     clips.write(folder / "clips", COUNT, frames=24)
     rows: list[dict[str, Any]] = [
         {
-            "video": f"clips/clip{i:02}.mp4", "captions": [f"clip {i}", f"number {i} 🦁"], "split": "val" if i == 6 else "train",
-            "attributes": {"n": str(i)}, "named": [["n"], []],
+            "video": f"clips/clip{i:02}.mp4", "captions": [f"clip {i}", f"number {i} 🦁"],
+            "split": "val" if i == 6 else "train", "attributes": {"n": str(i)}, "named": [["n"], []],
         }
         for i in range(COUNT)
     ]  # fmt: skip
@@ -104,7 +106,9 @@ def test_a_stop_at_any_shard_is_resumed_to_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         write_shards(pairs, tmp_path, shard_bytes=size)
     assert not (tmp_path / "index.jsonl").exists() and not list(tmp_path.glob(".*.part"))
-    with pytest.raises(ValueError, match=r"no index\.jsonl: python -m t2vgan\.data shard .* goes on"):
+    with pytest.raises(
+        ValueError, match=r"no index\.jsonl: shards are written by: python -m t2vgan\.data shard .* goes on"
+    ):
         Shards(root=tmp_path, **VIEW)
     write_shards(pairs, tmp_path, shard_bytes=size)
     assert stored.count(0) == 1 and stored.count(4) == 2, "whole tars are not written again"
@@ -217,3 +221,29 @@ def test_shards_in_memory_of_fsspec(shards: Path) -> None:
     broken = Shards(root="memory://bucket/lions", split="train", **VIEW)
     with pytest.raises(ValueError, match=r"memory://bucket/lions/00000\.tar:00000000\.mp4: "):
         broken[0]
+
+
+def module(root: str, *, rank: int = 0, ranks: int = 1, workers: int = 0) -> ClipsDataModule:
+    def make(split: str, limit: int | None) -> Shards:
+        return Shards(root=root, split="all", limit=limit, **VIEW)
+
+    clip = Clip(size=16, frames=4, duration_s=0.5)
+    data = ClipsDataModule(make=make, data=Data(batch=2, workers=workers), clip=clip, seed=1)
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks)  # type: ignore[assignment]
+    return data
+
+
+def test_ranks_workers_and_resuming_are_those_of_every_data_set(shards: Path, address: str) -> None:
+    """An epoch of all clips, shared by two ranks and by workers that fetch from far away, taken up again in the middle."""
+
+    def epoch(data: ClipsDataModule, resumed_at: int = 0) -> list[list[tuple[str, bytes]]]:
+        loader = data.train_dataloader()
+        loader.load_state_dict({"batches": resumed_at})
+        return [[(key, video.numpy().tobytes()) for key, video in zip(c.keys, c.video, strict=True)] for c in loader]
+
+    whole = epoch(module(str(shards)))
+    assert len({key for batch in whole for key, _ in batch}) == COUNT + 1, "nothing twice, nothing left out"
+    shares = [epoch(module(str(shards), rank=rank, ranks=2)) for rank in range(2)]
+    assert [one + two for one, two in zip(*shares, strict=True)] == whole
+    assert epoch(module(address, workers=2)) == whole
+    assert epoch(module(str(shards)), resumed_at=2) == whole[2:]

@@ -17,6 +17,10 @@ from t2vgan.shapes import Sample
 FPS, COUNT = 8, 32
 
 
+WALK, OTHER = "A lion walks to the left", "A bird"
+TRUTH = {"direction": "left", "subject": "lion"}
+
+
 class Ruler(ClipFiles):
     """Frame i of every clip: red tells the column, green the frame, blue the row. No file is needed."""
 
@@ -25,7 +29,7 @@ class Ruler(ClipFiles):
         options["vary"] = vary(options.get("vary"))
         self.count = count
         clips = [
-            CaptionedClip("/", f"{i}.mp4", (text,), f"clip{i}", attributes={"direction": "left", "subject": "lion"})
+            CaptionedClip("/", f"{i}.mp4", (text,), f"clip{i}", attributes=TRUTH if text == WALK else {})
             for i, text in enumerate(captions)
         ]
         place = Path("/nonexistent")
@@ -49,9 +53,6 @@ def draws(data: Ruler, count: int = 200) -> list[Sample]:
 
 def times_of(sample: Sample) -> np.ndarray:
     return sample.video[:, 0, 0, 1].astype(int)
-
-
-WALK, OTHER = "A lion walks to the left", "A bird"
 
 
 def test_a_flip_takes_caption_and_truth_along() -> None:
@@ -130,8 +131,7 @@ def test_without_variation_draws_are_what_they_were() -> None:
     start_s, _, wrong = again.uniform(0.0, 3.0), again.integers(1), again.integers(4)
     assert times_of(sample)[0] == int(start_s * FPS)
     pool = sorted([WALK, OTHER, "x", "y"])
-    expected = [c for c in pool[int(wrong) :] + pool if c != WALK][0]
-    assert sample.wrong_caption == expected
+    assert sample.wrong_caption == next(c for c in pool[int(wrong) :] + pool if c != WALK)
 
 
 @pytest.mark.parametrize(

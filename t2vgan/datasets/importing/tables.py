@@ -49,14 +49,16 @@ def records(path: Path, delimiter: str = "") -> Iterator[tuple[str, dict[str, An
 
 def read(source: Path, options: Options) -> Iterator[Row]:
     """A table of any kind. ValueError when a column that is asked for is not there, or none can be guessed."""
-    columns: dict[str, str] = {}
+    columns: dict[tuple[str, ...], dict[str, str]] = {}  # of json, rows need not have the same
     for where, record in records(source, options.delimiter):
         if isinstance(record, str):
             yield Row(where, problem=record)
             continue
-        if not columns:
-            columns = chosen_columns(source, [str(name) for name in record], options.columns)
-        yield from _row(where, record, columns)
+        there = tuple(map(str, record))
+        if there not in columns:
+            first = not columns
+            columns[there] = (chosen_columns if first else guessed_columns)(source, list(there), options.columns)
+        yield _row(where, record, columns[there])
 
 
 def chosen_columns(source: Path, there: list[str], asked: dict[str, str]) -> dict[str, str]:
@@ -66,9 +68,7 @@ def chosen_columns(source: Path, there: list[str], asked: dict[str, str]) -> dic
             near = difflib.get_close_matches(column, there, 1)
             hint = f", did you mean {near[0]!r}?" if near else ";"
             raise ValueError(f"{source}: there is no column {column!r} (--{field}){hint} columns: {', '.join(there)}")
-    plain = {name.strip().lower(): name for name in reversed(there)}
-    guessed = {field: next((plain[g] for g in names if g in plain), None) for field, names in GUESSES.items()}
-    columns = {field: name for field, name in {**guessed, **asked}.items() if name is not None}
+    columns = guessed_columns(source, there, asked)
     for field in ("video", "caption"):
         if field not in columns:
             told = f"which column holds the {field} cannot be told from {', '.join(there) or 'nothing'}"
@@ -76,7 +76,14 @@ def chosen_columns(source: Path, there: list[str], asked: dict[str, str]) -> dic
     return columns
 
 
-def _row(where: str, record: dict[str, Any], columns: dict[str, str]) -> Iterator[Row]:
+def guessed_columns(source: Path, there: list[str], asked: dict[str, str]) -> dict[str, str]:
+    """The same, for a row in which some may be missing."""
+    plain = {name.strip().lower(): name for name in reversed(there)}
+    guessed = {field: next((plain[g] for g in names if g in plain), None) for field, names in GUESSES.items()}
+    return {field: name for field, name in {**guessed, **asked}.items() if name is not None}
+
+
+def _row(where: str, record: dict[str, Any], columns: dict[str, str]) -> Row:
     def cell(field: str) -> Any:
         return record.get(columns[field]) if field in columns else None
 
@@ -88,7 +95,7 @@ def _row(where: str, record: dict[str, Any], columns: dict[str, str]) -> Iterato
         row.start_s, row.end_s = seconds(cell("start")), seconds(cell("end"))
     except ValueError as error:
         row.problem = str(error)
-    yield row
+    return row
 
 
 def _rate(value: Any) -> float | None:

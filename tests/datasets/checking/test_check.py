@@ -26,7 +26,7 @@ WANTED = Wanted(size=32, frames=8, duration_s=1.0, short="hold")
 def texture(seed: int, *, frames: int = 24, size: int = 48) -> np.ndarray:
     """A random pattern that drifts: no two seeds alike."""
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 255, (8, 8 + frames // 4, 3)).astype(np.uint8)
+    coarse = rng.integers(0, 255, (8, 10 + frames * 8 // size, 3)).astype(np.uint8)
     wide = np.kron(coarse, np.ones((size // 8, size // 8, 1), np.uint8))
     return np.stack([wide[:, i : i + size] for i in range(frames)])
 

@@ -281,7 +281,7 @@ def test_webdataset_tars_are_read_where_they_lie(tmp_path: Path, clips: Any) -> 
                 tar.addfile(member, io.BytesIO(data))
     lines = imported(source, tmp_path)
     assert [(line["key"], line["captions"]) for line in lines] == [(f"{i:06}", [f"clip {i}"]) for i in range(3)]
-    assert sorted(line["split"] for line in lines) == ["train", "train", "train"], "one tar: too few for a val"
+    assert sorted(line["split"] for line in lines) == ["train", "train", "val"], "each video on its own"
     data = Manifest(root=tmp_path / "out", split="all", size=16, frames=4, duration_s=0.3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
