@@ -3,8 +3,8 @@
     python benchmarks/data.py                       # a few minutes on one core; videos are made in a temporary folder
     python benchmarks/data.py --step lion_savanna   # and the loader's share of a training step
 
-Every figure of a row is measured in one process, one after the other in turns, so that only their ratios count. 16 frames
-over 2 seconds from a random start; `datamodule` is the whole of it: sampler, draw, collate, floats.
+Every figure of a row is measured in one process, one after the other in turns, so that only their ratios count. 16
+frames over 2 seconds from a random start; `datamodule` is the whole of it: sampler, draw, collate, floats.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from t2vgan.config import Clip, Data, load
+from t2vgan.config import Clip, Data, Experiment, load
 from t2vgan.datamodule import ClipsDataModule
 from t2vgan.datasets.cache import FrameCache
 from t2vgan.datasets.manifest import Manifest
@@ -198,9 +199,28 @@ def share_of_a_step(experiment: str) -> None:
         for _ in range(4):
             batches += sum(1 for _ in loader)
         batch_s = (time.process_time() - began) / batches
-    step_s = train.cpu_s_of_a_round(settings)
+    step_s = round_cpu_s(settings, train)
     told = f"{1000 * batch_s:.1f} CPU-ms for a batch of {settings.data.batch}, {1000 * step_s:.1f} for its round"
     print(f"{experiment}: {told}: the loader takes {100 * batch_s / (batch_s + step_s):.1f} %")
+
+
+def round_cpu_s(settings: Experiment, train: Any) -> float:
+    """Median CPU time of a round on random clips."""
+    import lightning as L
+
+    from t2vgan import assemble
+    from t2vgan.training import precision, quiet_lightning
+
+    quiet_lightning()
+    game = assemble.model(settings, assemble.text_pipeline(settings))
+    times: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    game.training_step = train.timed(game.training_step, "round", times)  # type: ignore[method-assign]
+    trainer = L.Trainer(
+        accelerator="cpu", max_steps=11, precision=precision(settings), logger=False,  # type: ignore[arg-type]
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(game, [train.random_clips(settings)] * 11)
+    return statistics.median(cpu for cpu, _ in times["round"][3:])
 
 
 if __name__ == "__main__":

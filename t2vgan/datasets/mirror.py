@@ -34,7 +34,8 @@ SPOILT = re.compile(
 # Before and after a "left" or "right" that is a direction.
 BEFORE = re.compile(
     r"(?:\b(?:to|on|at|from|toward|towards|into|of|in|off|along|past|over|and|or|far|upper|lower|top|bottom|front|rear"
-    r"|back|down|up)(?: (?:the|its|his|her|their|your|our|my|a|far|upper|lower))*|\b(?:the|its|his|her|their|your|my|an?)"
+    r"|back|down|up)(?: (?:the|its|his|her|their|your|our|my|a|far|upper|lower))*"
+    r"|\b(?:the|its|his|her|their|your|my|an?)"
     r"|\b(?:turn|face|look|move|go|walk|run|swim|fly|slide|pan|drift|roll|hop|crawl|drive|ride|gallop|glance|lean|tilt"
     r"|point|veer|swerve|swing|step|jump|head|travel|scroll|sweep)(?:s|es|ed|ing|ning|ping|ming|ting|ling)?"
     r"|\b(?:going|moving|riding|driving|sliding|diving|gliding|ran|flew|swam|drove|went))$",
@@ -49,6 +50,11 @@ AFTER = re.compile(
 )
 NOT_A_PLACE = re.compile(
     r"^ (?:away|now|after|there|here|before|behind|next|beside|at once|of way|angles?)\b", re.IGNORECASE
+)
+# "looks right at you", "runs right into it": unless what stands before makes a direction of it.
+STRESS = re.compile(r"^ (?:at|into|in|through|over|under|past|on|up|down|by|to|along|across|from)\b", re.IGNORECASE)
+SURE = re.compile(
+    r"\b(?:the|its|his|her|their|your|my|left (?:to|and|or)|(?:turn|veer|swerve|pan|tilt|lean|bend)\w*)$", re.IGNORECASE
 )
 LEAVING = re.compile(
     r"\b(?:has|have|had|is|are|was|were|being|be|been|just|he|she|they|it|who|all|that|s)$", re.IGNORECASE
@@ -74,6 +80,8 @@ def has_side(caption: str) -> bool:
 def _is_direction(caption: str, found: re.Match[str]) -> bool:
     before, after = caption[: found.start()].rstrip(), caption[found.end() :]
     if LEAVING.search(before) or NOT_A_PLACE.match(after):
+        return False
+    if found.group().lower() == "right" and before and STRESS.match(after) and not SURE.search(before):
         return False
     if not before:  # "Left of the tree ...", "Right to left, ..."
         return re.match(r"[ -](?:of|to|hand|side)\b", after, re.IGNORECASE) is not None

@@ -53,8 +53,7 @@ def look_through(source: Source, instants: Sequence[float] = ()) -> Look:
         look.duration_s = info.duration_s if not look.damage else look.duration_s
         look.width, look.height = info.width, info.height
     except VideoError as error:
-        reason = str(error).removeprefix(f"{source}: ")
-        look.damage = look.damage or reason
+        look.damage = str(error).removeprefix(f"{source}: ")  # as training will say it
     return look
 
 

@@ -234,7 +234,7 @@ def module(root: str, *, rank: int = 0, ranks: int = 1, workers: int = 0) -> Cli
 
 
 def test_ranks_workers_and_resuming_are_those_of_every_data_set(shards: Path, address: str) -> None:
-    """An epoch of all clips, shared by two ranks and by workers that fetch from far away, taken up again in the middle."""
+    """An epoch of all clips: shared by two ranks, by workers that fetch from far away, taken up in the middle."""
 
     def epoch(data: ClipsDataModule, resumed_at: int = 0) -> list[list[tuple[str, bytes]]]:
         loader = data.train_dataloader()

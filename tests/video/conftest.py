@@ -49,7 +49,7 @@ def write_video(
     sound: str = "",
     **options: str,
 ) -> Path:
-    """Encode with PyAV alone; `pts_ms` makes a variable frame rate, `sound` (a codec) two seconds of silence beside."""
+    """Encode with PyAV alone; `pts_ms` makes a variable frame rate, `sound` (a codec) adds two seconds of silence."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pix_fmt
@@ -66,10 +66,11 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound:
-            silence = np.zeros((1, 96_000), np.float32)
-            samples = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
-            samples.sample_rate = 48_000
-            container.mux([*noise.encode(samples), *noise.encode()])
+            for _ in range(100):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="fltp", layout="mono")
+                samples.sample_rate = 48_000
+                container.mux(noise.encode(samples))
+            container.mux(noise.encode())
     return path
 
 

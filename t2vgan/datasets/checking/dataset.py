@@ -27,6 +27,9 @@ from t2vgan.datasets.sampling import CaptionedClip, byte_count
 from t2vgan.system import written_whole
 
 
+PICTURES = 500  # of clips with nothing to find fault with are kept for the page
+
+
 @dataclass
 class Found:
     """The clips of a data set by name, and what could not even be a clip: name -> (finding, reason)."""
@@ -68,8 +71,13 @@ def checked(found: Found, wanted: Wanted, *, processes: int, patience_s: float =
     done: dict[int, Checked] = {}
     place = {id(clip): number for number, clip in enumerate(found.clips)}
     results = in_parallel(looks.check, jobs, processes=processes, failed=looks.failed, patience_s=patience_s)
+    fine = 0
     for job, group in zip(jobs, with_progress(results, "checking", len(jobs), unit="videos"), strict=True):
-        done |= {place[id(clip)]: result for clip, result in zip(job.clips, group, strict=True)}
+        for clip, result in zip(job.clips, group, strict=True):
+            done[place[id(clip)]] = result
+            fine += not result.findings
+            if not result.findings and fine > PICTURES:
+                result.thumbnail = ""
     every = [done[number] for number in sorted(done)]
     mark_captions(every)
     mark_videos(every)

@@ -47,10 +47,11 @@ def write_odd(path: Path, frames: np.ndarray, *, sound_s: float = 0.0, pts_ms: l
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound_s:
-            noise = np.zeros((1, round(16_000 * sound_s)), np.float32)
-            samples = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
-            samples.sample_rate = 16_000
-            container.mux([*sound.encode(samples), *sound.encode()])
+            for _ in range(round(16_000 * sound_s / 1024)):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                samples.sample_rate = 16_000
+                container.mux(sound.encode(samples))
+            container.mux(sound.encode())
 
 
 @pytest.fixture(scope="module")
