@@ -247,3 +247,29 @@ def test_ranks_workers_and_resuming_are_those_of_every_data_set(shards: Path, ad
     assert [one + two for one, two in zip(*shares, strict=True)] == whole
     assert epoch(module(address, workers=2)) == whole
     assert epoch(module(str(shards)), resumed_at=2) == whole[2:]
+
+
+@pytest.mark.slow
+def test_shards_in_a_bucket(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """s3:// against a server of the same protocol on this machine (pip install 'moto[server]' s3fs)."""
+    moto, s3fs = pytest.importorskip("moto.server"), pytest.importorskip("s3fs")
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    names = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {**names, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        s3fs.S3FileSystem.clear_instance_cache()
+        system = s3fs.S3FileSystem()
+        system.mkdir("lions")
+        for path in shards.iterdir():
+            if path.is_file():
+                system.put_file(str(path), f"lions/train/{path.name}")
+        far, near = Shards(root="s3://lions/train", split="all", **VIEW), Shards(root=shards, split="all", **VIEW)
+        for index in range(len(near)):
+            assert np.array_equal(far[index].video, near[index].video)
+        with pytest.raises(ValueError, match=r"s3://lions/none/index\.jsonl: cannot be fetched"):
+            Shards(root="s3://lions/none", **VIEW)
+    finally:
+        server.stop()

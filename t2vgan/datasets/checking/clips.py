@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from t2vgan.datasets.sampling import CaptionedClip
+from t2vgan.datasets.sampling import SHORT, CaptionedClip
 from t2vgan.video.inspect import Look, fingerprint_of, look_through
 from t2vgan.video.sources import Source, VideoError
 
@@ -128,6 +128,8 @@ def _checked(clip: CaptionedClip, byte_count: int, look: Look, wanted: Wanted) -
         reader=f"pyav ({look.fallback})" if look.fallback else "decord",
     )  # fmt: skip
     found.findings = {**_of_file(look, end_s), **_of_clip(clip, look, found, wanted)}
+    if "corrupt" in found.findings:  # what else there is follows from it
+        found.findings = {"corrupt": found.findings["corrupt"]}
     pictures = [look.pictures[place] for place in _instants(clip, look) if place in look.pictures]
     if pictures:
         prints = [fingerprint_of(picture) for picture in pictures]
@@ -165,7 +167,7 @@ def _of_clip(clip: CaptionedClip, look: Look, found: Checked, wanted: Wanted) ->
         said["corrupt"] = f"starts at {clip.start_s:g} s, but the video ends at {look.duration_s:.2f} s"
     elif found.duration_s <= last_s:
         told = f"{found.frames} frames decoded ({found.claimed_frames} claimed), {found.duration_s:.2f} s"
-        said["too short"] = f"{told}; a clip is {wanted.duration_s:g} s; what happens then is short: {wanted.short}"
+        said["too short"] = f"{told}; a clip is {wanted.duration_s:g} s: {SHORT[wanted.short]}"
         if wanted.short == "skip":
             said["left out"] = "short: skip leaves it out"
     if 0 < found.fps < 0.99 * wanted.frames / wanted.duration_s:

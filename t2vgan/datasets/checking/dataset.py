@@ -26,7 +26,6 @@ from t2vgan.datasets.progress import with_progress
 from t2vgan.datasets.sampling import CaptionedClip, byte_count
 from t2vgan.system import written_whole
 
-
 PICTURES = 500  # of clips with nothing to find fault with are kept for the page
 
 

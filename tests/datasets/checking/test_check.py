@@ -88,7 +88,7 @@ def looked(folder: Path) -> dict[str, Checked]:
 
 
 EXPECTED = {
-    "short": {"too short": "12 frames decoded (12 claimed), 0.50 s; a clip is 1 s"},
+    "short": {"too short": "12 frames decoded (12 claimed), 0.50 s; a clip is 1 s: its last frame is held"},
     "slow": {"few frames a second": "4, and a clip has 8"},
     "small": {"small": "16 x 16 pixels for a clip of 32"},
     "again": {"near-duplicate": ""},
