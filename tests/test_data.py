@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from t2vgan import data
 from t2vgan.command import run_command
+from t2vgan.datasets.checking import clips, dataset
+from t2vgan.datasets.checking.workers import in_parallel
 from t2vgan.datasets.shards import Shards
+from t2vgan.video.encode import write_mp4
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """`run("check my_clips")` -> (exit status, stdout, stderr), in a folder of its own."""
     monkeypatch.chdir(tmp_path)
+    here = functools.partial(in_parallel, processes=0)  # processes are tested with the workers
+    monkeypatch.setattr(dataset, "in_parallel", lambda work, jobs, **_: here(work, jobs, failed=clips.failed))
 
     def run(command: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["data", *command.split()])
@@ -35,9 +43,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 def write_folder(folder: Path, *, bad: int = 0) -> None:
     """Four good clips and some that are cut off."""
-    import numpy as np
-
-    from t2vgan.video.encode import write_mp4
 
     for i in range(4 + bad):
         rng = np.random.default_rng(i)
@@ -89,8 +94,6 @@ def test_mistakes_are_one_line(run, tmp_path: Path, command: str) -> None:
     (tmp_path / "list.csv").write_text("movie,words\na.mp4,x\n")
     status, _, err = run(command)
     assert status == 2 and len(err.strip().splitlines()) == 1
-    import re
-
     assert re.search(MISTAKES[command], err), err
     assert not (tmp_path / "data").exists() and not (tmp_path / "shards").exists()
 

@@ -44,16 +44,21 @@ def look_through(source: Source, instants: Sequence[float] = ()) -> Look:
     stamp(source)
     if isinstance(source, Pictures):
         return _through_pictures(source, instants)
-    look = Look()
-    _frames(source, look, sorted(instants))
-    _sound(source, look)
+    look, refused = Look(), ""  # what training will say of it
     try:
-        look.fallback = fallback_reason(source) or ""
-        info = exact.index(source).info  # as it will be read: its end, too, is what clips are drawn from
-        look.duration_s = info.duration_s if not look.damage else look.duration_s
-        look.width, look.height = info.width, info.height
+        info = exact.index(source).info
     except VideoError as error:
-        look.damage = str(error).removeprefix(f"{source}: ")  # as training will say it
+        info, refused = None, str(error).removeprefix(f"{source}: ")
+    try:
+        _frames(source, look, sorted(instants))
+    except VideoError as error:
+        raise VideoError(f"{source}: {refused}" if refused else str(error)) from error
+    _sound(source, look)
+    look.damage = refused or look.damage
+    if info is not None:
+        look.fallback = fallback_reason(source) or ""
+        look.width, look.height = info.width, info.height
+        look.duration_s = look.duration_s if look.damage else info.duration_s  # what clips are drawn from
     return look
 
 
