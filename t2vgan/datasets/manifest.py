@@ -108,6 +108,11 @@ class Listed:
         return found
 
 
+def manifests_in(folder: Path) -> list[Path]:
+    """Without the lists that checks and imports leave."""
+    return sorted(file for file in folder.glob("*.jsonl") if file.name not in ("quarantine.jsonl", "left_out.jsonl"))
+
+
 def read_manifest(file: Path, *, videos: str | Path | None = None) -> Listed:
     """Every line of a manifest; warns of those with mistakes. ValueError when none can be used."""
     try:
@@ -186,7 +191,7 @@ def _manifest(root: Path, split: str) -> tuple[Path, bool]:
         return root / f"{split}.jsonl", True
     if (root / "manifest.jsonl").is_file():
         return root / "manifest.jsonl", False
-    others = sorted(path.name for path in root.glob("*.jsonl"))
+    others = [path.name for path in manifests_in(root)]
     raise ValueError(f"{root}: no {split}.jsonl and no manifest.jsonl; manifests here: {', '.join(others) or 'none'}")
 
 

@@ -219,7 +219,7 @@ def caption_pool(of_split: Sequence[CaptionedClip], everything: Sequence[Caption
     """
     for clips in (of_split, everything):
         pool = sorted({caption for clip in clips for caption in clip.captions})
-        if all(set(pool) - set(clip.captions) for clip in of_split):
+        if all(len(set(clip.captions)) < len(pool) for clip in of_split):  # a clip's own are all in the pool
             return pool
     raise ValueError(f"{where}: all clips have the same caption; learning from text needs at least two different ones")
 

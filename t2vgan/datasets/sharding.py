@@ -23,7 +23,7 @@ from typing import Any
 
 from t2vgan.datasets import quarantine
 from t2vgan.datasets.captioned_folder import captioned
-from t2vgan.datasets.manifest import read_manifest
+from t2vgan.datasets.manifest import manifests_in, read_manifest
 from t2vgan.datasets.progress import with_progress
 from t2vgan.datasets.sampling import CaptionedClip, byte_count, hashed_splits
 from t2vgan.datasets.shards import INDEX
@@ -52,7 +52,7 @@ class Sharded:
 
 def clips_with_splits(path: Path) -> list[tuple[CaptionedClip, str]]:
     """The clips of a data set that are not in quarantine, each with the split that training would give it."""
-    if path.is_dir() and not any(path.glob("*.jsonl")):
+    if path.is_dir() and not manifests_in(path):
         clips, _ = captioned(path)
         splits = hashed_splits(clip.place for clip in clips)
         pairs = [(clip, splits[clip.place]) for clip in clips]
@@ -64,9 +64,8 @@ def clips_with_splits(path: Path) -> list[tuple[CaptionedClip, str]]:
         named = zip(listed.clips, listed.splits, strict=True)
         return _usable(whole.parent, [(clip, split or splits[clip.place]) for clip, split in named])
     pairs = []
-    for file in sorted(path.glob("*.jsonl")):
-        if file.name not in (quarantine.FILE, "left_out.jsonl"):
-            pairs += [(clip, file.stem) for clip in read_manifest(file).clips]
+    for file in manifests_in(path):
+        pairs += [(clip, file.stem) for clip in read_manifest(file).clips]
     if not pairs:
         raise ValueError(f"{path}: no such data set: neither a folder of captioned videos nor a manifest")
     return _usable(path, pairs)

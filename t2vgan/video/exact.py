@@ -173,8 +173,12 @@ def opened_video(path: Path | Member) -> Iterator[tuple[Any, Any]]:
         raise VideoError(f"{path}: {_unreadable(path, error)}") from error
     with file or nullcontext(), container:
         streams = [s for s in container.streams.video if not _is_cover_picture(s)]
+        if not len(container.streams):  # a file that begins well and ends before it says what is in it
+            raise VideoError(f"{path}: {_unreadable(path, ValueError('nothing is in it'))}")
         if not streams:
             raise VideoError(f"{path}: no video stream")
+        if streams[0].codec_context is None:
+            raise VideoError(f"{path}: truncated or damaged: it does not say how its frames are encoded")
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise VideoError(f"{path}: a still picture, not a video")
         streams[0].thread_type = "NONE"

@@ -109,7 +109,7 @@ def cut(kind: str, share: float) -> Callable[[SimpleNamespace], bytes]:
 TENTHS = [n / 10 for n in range(1, 10)]
 Maker = Callable[[SimpleNamespace], bytes]
 BYTES: dict[str, tuple[str, Maker, str]] = {
-    **{f"front {t:.1f}": ("mp4", cut("front", t), "truncated|not a video") for t in TENTHS},
+    **{f"front {t:.1f}": ("mp4", cut("front", t), "truncated|not a video|no frames") for t in TENTHS},
     **{f"end {t:.1f}": ("mp4", cut("end", t), "truncated|damaged") for t in TENTHS},
     **{f"mkv {t:.1f}": ("mkv", cut("mkv", t), "|not a video|no frames|damaged") for t in TENTHS},
     "zero bytes": ("mp4", lambda w: b"", r"the file is empty \(0 bytes\)"),

@@ -142,6 +142,12 @@ def test_splits_and_quarantine_are_those_of_training(source: Path, tmp_path: Pat
             assert {clip.key for clip in Manifest(root=tmp_path, split=split).clips} == {
                 key for key, its in splits.items() if its == split
             }
+    (tmp_path / "folder").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "folder" / f"{name}.mp4").touch()
+        (tmp_path / "folder" / f"{name}.txt").write_text(name)
+    (tmp_path / "folder" / "quarantine.jsonl").write_text('{"key": "b.mp4"}\n')
+    assert [clip.key for clip, _ in clips_with_splits(tmp_path / "folder")] == ["a.mp4", "c.mp4"]
     assert planned(clips_with_splits(source), 10**9)[0][0][0].clips[0][1] == "train"
 
 

@@ -21,7 +21,7 @@ from t2vgan.datasets.checking import clips as looks
 from t2vgan.datasets.checking.clips import Checked, Job, Wanted
 from t2vgan.datasets.checking.duplicates import mark_captions, mark_videos
 from t2vgan.datasets.checking.workers import in_parallel
-from t2vgan.datasets.manifest import read_manifest
+from t2vgan.datasets.manifest import manifests_in, read_manifest
 from t2vgan.datasets.progress import with_progress
 from t2vgan.datasets.sampling import CaptionedClip, byte_count
 from t2vgan.system import written_whole
@@ -42,8 +42,7 @@ def found_in(path: Path) -> Found:
     """ValueError when there is nothing to check."""
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
-    files = [path] if path.is_file() else sorted([*path.glob("*.jsonl")])
-    files = [file for file in files if file.name not in (quarantine.FILE, "left_out.jsonl")]
+    files = [path] if path.is_file() else manifests_in(path)
     found = Found(home=path if path.is_dir() else path.parent)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the report says it of each clip
@@ -65,7 +64,7 @@ def checked(found: Found, wanted: Wanted, *, processes: int, patience_s: float =
     """Every clip in order, each video decoded once, with a progress bar; then those that are no clips."""
     by_video: dict[str, list[CaptionedClip]] = defaultdict(list)
     for clip in found.clips:
-        by_video[f"{clip.root}/{clip.video}:{clip.part}"].append(clip)
+        by_video[f"{clip.root}/{clip.video}:{clip.part}:{clip.fps}"].append(clip)
     jobs = [Job(group[0].file, tuple(group), tuple(map(byte_count, group)), wanted) for group in by_video.values()]
     done: dict[int, Checked] = {}
     place = {id(clip): number for number, clip in enumerate(found.clips)}
