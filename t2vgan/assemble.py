@@ -75,7 +75,8 @@ def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | Non
     }  # fmt: skip
     node = dict(data.dataset)
     if "root" in node:  # a data set may lie anywhere
-        given["root"] = Path(node.pop("root"))
+        root = str(node.pop("root"))
+        given["root"] = root if "://" in root else Path(root)  # or far away
 
     def make(split: str, limit: int | None = None) -> Any:
         made = build("data.dataset", DATASETS, node, split=split, limit=limit, **{**given, **changed})

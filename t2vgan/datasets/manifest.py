@@ -3,9 +3,14 @@
     {"video": "clips/0001.mp4", "caption": "a lion walks to the left", "start": 3.2, "end": 6.0}
     {"video": "clips/0002.mp4", "captions": ["a zebra grazes", "a grazing zebra"], "attributes": {"subject": "zebra"},
      "named": ["subject"]}
+    {"video": "frames/0003", "fps": 12, "caption": "a bird"}                         a folder of pictures
+    {"video": "00000.tar", "part": [1536, 20480, "lion.mp4"], "caption": "a lion"}   bytes within a tar
 
 Either one file per split, `<root>/train.jsonl`, `<root>/val.jsonl` ..., or one `<root>/manifest.jsonl` whose lines have
 a "split"; when no line has one, videos are assigned by a hash of their path (90 % train, 5 % val, 5 % test).
+
+Videos may lie elsewhere: a first line {"root": "/videos"} names the folder that all paths are relative to, and the
+option `videos` of the data set overrules it. No path leads out of that folder.
 """
 
 from __future__ import annotations
@@ -13,29 +18,28 @@ from __future__ import annotations
 import difflib
 import json
 import os.path
-from collections.abc import Mapping
+import posixpath
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from t2vgan.datasets.clip_files import ClipFiles
+from t2vgan.datasets.sampling import NOTHING, CaptionedClip, View, hashed_splits
+from t2vgan.datasets.vary import vary as options_of
+from t2vgan.video.sources import is_remote
 
-from t2vgan.datasets.sampling import (
-    CaptionedClip,
-    View,
-    caption_pool,
-    decoded,
-    edges_of,
-    fingerprint,
-    hashed_splits,
-    sample,
+FIELDS = (
+    *("video", "caption", "captions", "start", "end", "attributes", "named", "key", "split", "fps", "part", "digest"),
 )
-from t2vgan.shapes import Sample
-
-FIELDS = ("video", "caption", "captions", "start", "end", "attributes", "named", "key", "split")
+SHOWN = 3  # mistakes that a warning tells in full
 
 
-class Manifest:
-    """Clips of a JSON Lines manifest.
+class Manifest(ClipFiles):
+    """Clips of a JSON Lines manifest. Lines with a mistake are left out with a warning and listed in `broken`.
 
     Args:
         root: the folder with `<split>.jsonl` or `manifest.jsonl`, or the path of one such manifest.
@@ -43,9 +47,12 @@ class Manifest:
         size, frames, duration_s: frames are taken at `start + i * duration_s / frames`, scaled and cut to a square.
         limit: only the first so many clips.
         decoder: auto, decord or pyav.
-        short: what is done with a clip that is shorter than `duration_s`: "hold" its last frame, or "skip" it.
+        short: what is done with a clip that is shorter than `duration_s`: "hold" its last frame, let it run back and
+            forth ("pingpong"), begin anew ("loop"), or "skip" it.
+        vary: what differs from draw to draw (`vary.py`).
+        videos: the folder that the paths are relative to, where it is not the one that the manifest names.
 
-    Raises ValueError naming file and line of the first mistake in the manifest.
+    Raises ValueError when there is no such manifest, or none of its lines can be used: then with the first mistake.
     """
 
     def __init__(
@@ -59,47 +66,119 @@ class Manifest:
         limit: int | None = None,
         decoder: str = "auto",
         short: str = "hold",
+        vary: Mapping[str, Any] | None = None,
+        videos: str | Path | None = None,
     ) -> None:
-        self.view = View(size=size, frames=frames, duration_s=duration_s, decoder=decoder, short=short)
+        view = View(size, frames, duration_s, decoder, short, options_of(vary))
         file, one_split = _manifest(Path(root), split)
         self.root = file.parent
-        rows = _rows(file)
-        self._of_split = [clip for clip, _ in rows] if one_split else _of_split(rows, split, file)
-        if not self._of_split:
+        listed = read_manifest(file, videos=videos)
+        self.broken = listed.broken
+        of_split = listed.clips if one_split else listed.of_split(split)
+        if not of_split:
             raise ValueError(f"{file}: no clips in split {split!r}")
-        self.clips = self._of_split[:limit]
-        self.pool = caption_pool(self._of_split, [clip for clip, _ in rows], file)
+        super().__init__(of_split=of_split, everything=listed.clips, view=view, home=self.root, where=file, limit=limit)
 
-    def __len__(self) -> int:
-        return len(self.clips)
 
-    def __getitem__(self, index: int) -> Sample:
-        """The evaluation view: from the clip's start, its first caption, always the same wrong caption."""
-        return sample(self, index, None)
+@dataclass
+class Listed:
+    """What a manifest says: its clips, the split that each is said to belong to, and what is wrong: line -> reason."""
 
-    def draw(self, index: int, rng: np.random.Generator) -> Sample:
-        """The training view: from a random start, one of the captions, a random wrong caption."""
-        return sample(self, index, rng)
+    file: str
+    videos: str
+    clips: list[CaptionedClip] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
 
-    def frames(self, index: int, numbers: np.ndarray | None = None) -> np.ndarray:
-        """Frames of the clip at the video's own rate, uint8 `(t, size, size, 3)`: all, or those with these numbers."""
-        return decoded(self.clips[index], self.view, numbers)
+    def of_split(self, split: str) -> list[CaptionedClip]:
+        """ValueError for a split that no line names."""
+        given = set(self.splits)
+        if split == "all":
+            return list(self.clips)
+        if given == {None}:
+            splits = hashed_splits({clip.place for clip in self.clips})
+            return [clip for clip in self.clips if splits[clip.place] == split]
+        if None in given:
+            bare = next(clip.key for clip, named in zip(self.clips, self.splits, strict=True) if named is None)
+            raise ValueError(f"{self.file}: some clips have a 'split' and others have none: {bare} has none")
+        found = [clip for clip, named in zip(self.clips, self.splits, strict=True) if named == split]
+        if not found:
+            there = ", ".join(sorted(map(str, given)))
+            raise ValueError(f"{self.file}: no clips in split {split!r}; splits here: {there}")
+        return found
 
-    def frame_edges(self, index: int) -> np.ndarray:
-        """When frame i of `frames` is shown: from edges[i] to edges[i + 1] seconds."""
-        return edges_of(self.clips[index], self.view)
 
-    def key(self, index: int) -> str:
-        return self.clips[index].key
+def manifests_in(folder: Path) -> list[Path]:
+    """Without the lists that checks and imports leave."""
+    return sorted(file for file in folder.glob("*.jsonl") if file.name not in ("quarantine.jsonl", "left_out.jsonl"))
 
-    def captions(self) -> list[str]:
-        """All captions that samples can hold, right and wrong, distinct and sorted."""
-        return list(self.pool)
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes with whatever changes a sample; not with `limit`."""
-        return fingerprint(self._of_split, self.view, self.root)
+def read_manifest(file: Path, *, videos: str | Path | None = None) -> Listed:
+    """Every line of a manifest; warns of those with mistakes. ValueError when none can be used."""
+    try:
+        with file.open("rb") as lines:
+            listed = parsed(lines, str(file), home=str(file.parent), videos=videos)
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read ({error.strerror})") from None
+    return listed
+
+
+def parsed(lines: Iterable[bytes], file: str, *, home: str, videos: str | Path | None = None) -> Listed:
+    """Like `read_manifest`, for lines from anywhere; `home` is what a relative root is relative to."""
+    listed = Listed(file=file, videos=str(videos or home))
+    keys: set[str] = set()
+    for where, row, mistake in _objects(lines, file):
+        if mistake is None and row is not None and "root" in row and "video" not in row:
+            if not videos:
+                listed.videos = _joined(home, str(row["root"]))
+            continue
+        try:
+            if mistake is not None or row is None:
+                raise ValueError(mistake)
+            clip, split = _row(row, listed.videos, where)
+            if clip.key in keys:
+                raise ValueError(f"{where}: a second clip with the key {clip.key!r}; give it a 'key' of its own")
+        except ValueError as error:
+            listed.broken[where] = str(error)
+            continue
+        keys.add(clip.key)
+        listed.clips.append(clip)
+        listed.splits.append(split)
+    if not listed.clips:
+        raise ValueError(next(iter(listed.broken.values()), f"{file}: no clips: the manifest is empty"))
+    if listed.broken:
+        some = "; ".join([*listed.broken.values()][:SHOWN]) + ("; ..." if len(listed.broken) > SHOWN else "")
+        warnings.warn(f"{file}: {len(listed.broken)} lines have mistakes and are left out: {some}", stacklevel=4)
+    return listed
+
+
+def _joined(home: str, root: str) -> str:
+    if is_remote(root) or root == ".":
+        return (home if root == "." else root).rstrip("/")
+    return posixpath.join(home, root) if is_remote(home) else os.path.normpath(os.path.join(home, root))
+
+
+def _objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[str, dict[str, Any] | None, str | None]]:
+    """Where, the object of a line, or what is wrong with it."""
+    for number, raw in enumerate(lines, start=1):
+        where = f"{file}:{number}"
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            yield where, None, f"{where}: a manifest has to be UTF-8 text (byte {error.start} of the line is not)"
+            continue
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            yield where, None, f"{where}: not JSON ({error.msg} at column {error.colno})"
+        except RecursionError:
+            yield where, None, f"{where}: not JSON (nested too deeply)"
+        else:
+            shown = line.strip()[:80]
+            wrong = f"{where}: a line is a JSON object such as {{'video': ..., 'caption': ...}}, not {shown!r}"
+            yield (where, row, None) if isinstance(row, dict) else (where, None, wrong)
 
 
 def _manifest(root: Path, split: str) -> tuple[Path, bool]:
@@ -112,65 +191,82 @@ def _manifest(root: Path, split: str) -> tuple[Path, bool]:
         return root / f"{split}.jsonl", True
     if (root / "manifest.jsonl").is_file():
         return root / "manifest.jsonl", False
-    others = sorted(path.name for path in root.glob("*.jsonl"))
+    others = [path.name for path in manifests_in(root)]
     raise ValueError(f"{root}: no {split}.jsonl and no manifest.jsonl; manifests here: {', '.join(others) or 'none'}")
 
 
-def _rows(file: Path) -> list[tuple[CaptionedClip, str | None]]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: a manifest has to be UTF-8 text (byte {error.start} is not)") from None
-    rows: list[tuple[CaptionedClip, str | None]] = []
-    keys: set[str] = set()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        clip, split = _row(line, file, f"{file}:{number}")
-        if clip.key in keys:
-            raise ValueError(f"{file}:{number}: a second clip with the key {clip.key!r}; give it a 'key' of its own")
-        keys.add(clip.key)
-        rows.append((clip, split))
-    if not rows:
-        raise ValueError(f"{file}: no clips: the manifest is empty")
-    return rows
-
-
-def _row(line: str, file: Path, where: str) -> tuple[CaptionedClip, str | None]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-    if not isinstance(row, dict):
-        raise ValueError(
-            f"{where}: a line is a JSON object such as {{'video': ..., 'caption': ...}}, not {line.strip()!r}"
-        )
+def _row(row: dict[str, Any], videos: str, where: str) -> tuple[CaptionedClip, str | None]:
     for key in row:
-        if key not in FIELDS and (near := difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.75)):
-            raise ValueError(f"{where}: there is no field {key!r}; is {near[0]!r} meant?")
-    if not isinstance(row.get("split"), str | None):
-        raise ValueError(f"{where}: 'split' is a name, not {row['split']!r}")
+        if key not in FIELDS and (near := _meant(key)):
+            raise ValueError(f"{where}: there is no field {key!r}; is {near!r} meant?")
+    split = row.get("split")
+    if not isinstance(split, str | None):
+        raise ValueError(f"{where}: 'split' is a name, not {split!r}")
     video = row.get("video")
     if not isinstance(video, str) or not video.strip():
         raise ValueError(f"{where}: no 'video'")
-    if os.path.isabs(video) or os.path.normpath(video).split(os.sep)[0] == os.pardir:
-        raise ValueError(f"{where}: 'video' has to be a path below {file.parent}, not {video!r}")
+    if leads_out(video):
+        raise ValueError(f"{where}: 'video' has to be a path below {videos}, not {video!r}")
     start, end = _seconds(row, "start", where) or 0.0, _seconds(row, "end", where)
     if end is not None and end <= start:
         raise ValueError(f"{where}: 'end' ({end:g}) has to be after 'start' ({start:g})")
-    captions, attributes = _captions(row, where), row.get("attributes") or {}
-    if not isinstance(attributes, dict) or not all(isinstance(v, str) for v in attributes.values()):
+    captions, attributes = _captions(row, where), row.get("attributes") or NOTHING
+    if not isinstance(attributes, Mapping) or not all(isinstance(v, str) for v in attributes.values()):
         raise ValueError(f"{where}: 'attributes' is an object of strings, not {attributes!r}")
+    part = _part(row, where)
+    name = f"{video}/{part[2]}" if part else video
     clip = CaptionedClip(
-        file=file.parent / video,
+        root=videos,
+        video=video,
         captions=captions,
-        key=str(row.get("key") or (f"{video}@{start:g}" if start or end is not None else video)),
+        key=str(row.get("key") or (f"{name}@{start:g}" if start or end is not None else name)),
         start_s=start,
         end_s=end,
         attributes=attributes,
         named=_named(row.get("named") or [], captions, attributes, where),
+        fps=_fps(row, where),
+        part=part,
+        digest=str(row.get("digest") or ""),
     )
-    return clip, row.get("split")
+    return clip, sys.intern(split) if split is not None else None
+
+
+@cache
+def _meant(key: str) -> str | None:
+    """The field that a misspelt one is near to."""
+    near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def leads_out(path: str) -> bool:
+    """Whether a path is absolute, an address, or goes above the folder that it is relative to."""
+    plain = path.replace("\\", "/")
+    return (
+        os.path.isabs(plain)
+        or is_remote(plain)
+        or plain[1:3] == ":/"
+        or "\0" in plain
+        or (".." in plain and posixpath.normpath(plain).split("/")[0] == os.pardir)
+    )
+
+
+def _fps(row: Mapping[str, Any], where: str) -> float | None:
+    fps = row.get("fps")
+    if fps is None:
+        return None
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
+        raise ValueError(f"{where}: 'fps' is a number of pictures a second above 0, not {fps!r}")
+    return float(fps)
+
+
+def _part(row: Mapping[str, Any], where: str) -> tuple[int, int, str] | None:
+    part = row.get("part")
+    if part is None:
+        return None
+    shape = [type(value) for value in part] if isinstance(part, list) else None
+    if shape != [int, int, str] or part[0] < 0 or part[1] < 0:
+        raise ValueError(f"{where}: 'part' is [offset, bytes, name], not {part!r}")
+    return part[0], part[1], part[2]
 
 
 def _named(
@@ -201,23 +297,3 @@ def _seconds(row: Mapping[str, Any], name: str, where: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ValueError(f"{where}: {name!r} is a number of seconds from 0, not {value!r}")
     return float(value)
-
-
-def _of_split(rows: list[tuple[CaptionedClip, str | None]], split: str, file: Path) -> list[CaptionedClip]:
-    given = {named for _, named in rows}
-    if split == "all":
-        return [clip for clip, _ in rows]
-    if given == {None}:
-        paths = [clip.file.relative_to(file.parent).as_posix() for clip, _ in rows]
-        splits = hashed_splits(set(paths))
-        return [clip for (clip, _), path in zip(rows, paths, strict=True) if splits[path] == split]
-    if None in given:
-        raise ValueError(f"{file}: some clips have a 'split' and others have none: {_without_split(rows)} has none")
-    found = [clip for clip, named in rows if named == split]
-    if not found:
-        raise ValueError(f"{file}: no clips in split {split!r}; splits here: {', '.join(sorted(map(str, given)))}")
-    return found
-
-
-def _without_split(rows: list[tuple[CaptionedClip, str | None]]) -> str:
-    return next(clip.key for clip, named in rows if named is None)

@@ -1,7 +1,7 @@
 """What the data sets of video files share: from a list of captioned clips to samples.
 
-A data set of video files has `clips`, `pool` (captions) and `view`, and takes its pictures from its own `frames` and
-`frame_edges`, so that a frame cache can put its own in their place.
+A data set of video files (`clip_files.py`) has `clips`, `pool` (captions) and `view`, and takes its pictures from its
+own `frames` and `frame_edges`, so that a frame cache can put its own in their place.
 """
 
 from __future__ import annotations
@@ -9,40 +9,69 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from t2vgan.datasets.mirror import mirrored
+from t2vgan.datasets.vary import Variation, Vary
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Sample
 from t2vgan.video.decode import VideoError, probe_video, read_frames
+from t2vgan.video.sources import Member, Pictures, Source, content_digest
 
 SPLITS = ("train", "val", "test")
 SHARE = {"val": 0.05, "test": 0.05}  # of the clips, where nobody says which clip belongs to which split
-SHORT = ("hold", "skip")
+SHORT = {
+    "hold": "its last frame is held",
+    "pingpong": "it runs back and forth",
+    "loop": "it begins anew",
+    "skip": "it is left out",
+}
+NOTHING: Mapping[str, str] = {}  # one for all: nobody writes to it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CaptionedClip:
-    """A video file, or the part of it from `start_s` to `end_s` (None: its end), and what it shows."""
+    """A video, or the part of it from `start_s` to `end_s` (None: its end), and what it shows.
 
-    file: Path
+    There may be millions: what is not said costs nothing, and `root` is one string for all.
+    """
+
+    root: str  # folder or address that `video` is relative to
+    video: str
     captions: tuple[str, ...]
     key: str
     start_s: float = 0.0
     end_s: float | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     named: tuple[tuple[str, ...], ...] = ()  # by each caption; () where nothing is known
+    fps: float | None = None  # of a folder of pictures
+    part: tuple[int, int, str] | None = None  # offset, byte count and name within a tar
+    digest: str = ""  # of the content, where it is known without looking
+
+    @property
+    def place(self) -> str:
+        """Of the whole video, below `root`: what a split is decided by, so that parts of a video stay together."""
+        return f"{self.video}/{self.part[2]}" if self.part else self.video
+
+    @property
+    def file(self) -> Source:
+        if self.part is not None:
+            return Member(f"{self.root}/{self.video}", *self.part)
+        path = Path(self.root, self.video)
+        return Pictures(path, self.fps) if self.fps is not None else path
 
 
 @dataclass
 class View:
     """How clips are looked at: `frames` frames, at `i * duration_s / frames` after the start, `size` pixels square.
 
-    short: what is done with a video that ends before the last of these instants: "hold" its last frame, or "skip" it.
+    short: what is done with a video that ends before the last of these instants: "hold" its last frame, let it run back
+    and forth ("pingpong"), begin anew ("loop"), or "skip" it. vary: what else differs from draw to draw.
     """
 
     size: int
@@ -50,7 +79,8 @@ class View:
     duration_s: float
     decoder: str
     short: str
-    held: set[str] = field(default_factory=set)  # keys of the clips whose last frame was held, in this process
+    vary: Vary = field(default_factory=Vary)
+    held: set[str] = field(default_factory=set)  # keys of the clips that were too short, in this process
 
     def __post_init__(self) -> None:
         if self.short not in SHORT:
@@ -62,6 +92,11 @@ class View:
     @property
     def times(self) -> np.ndarray:
         return np.arange(self.frames) * self.duration_s / self.frames
+
+    @property
+    def stored_size(self) -> int:
+        """Pixels square that frames are read with: the clip's and a margin to move within."""
+        return round(self.size * (1 + self.vary.margin))
 
 
 @runtime_checkable
@@ -84,30 +119,50 @@ def sample(data: VideoClips, index: int, rng: np.random.Generator | None) -> Sam
     """
     clip, view = data.clips[index], data.view
     edges = data.frame_edges(index)
-    start_s = 0.0 if rng is None else float(rng.uniform(0.0, max(0.0, float(edges[-1]) - view.duration_s)))
-    _note_short(clip, view, float(edges[-1]))
-    numbers = np.searchsorted(edges, start_s + view.times, side="right") - 1
-    which = 0 if rng is None else int(rng.integers(len(clip.captions)))
+    place, which = (0.0, 0) if rng is None else (rng.random(), int(rng.integers(len(clip.captions))))
+    variation = Variation(clip.captions[which])
+    if rng is not None and view.vary.active:
+        variation = view.vary.draw(rng, clip.captions[which], clip.attributes)
+    times = view.times * variation.speed
+    _note_short(clip, view, float(edges[-1]), float(times[-1]))
+    start_s = place * max(0.0, float(edges[-1]) - view.duration_s * variation.speed)
     chosen = rng if rng is not None else np.random.default_rng(stable_seed(clip.key, "wrong caption"))
-    wrong = _wrong(clip, data.pool, chosen)
+    wrong = _wrong(clip, data.pool, chosen, flip=view.vary.flip)
     return Sample(
-        video=data.frames(index, np.clip(numbers, 0, len(edges) - 2)),
+        video=variation.applied(data.frames(index, shown_at(start_s + times, edges, view.short)), view.size),
         times=view.times.astype(np.float32),
-        caption=clip.captions[which],
+        caption=variation.caption,
         wrong_caption=wrong,
         key=clip.key,
         index=index,
-        attributes=dict(clip.attributes),
-        named=clip.named[which] if clip.named else (),
-        contrasts=((clip.captions[which], wrong),),
+        attributes=variation.attributes(clip.attributes),
+        named=clip.named[which] if clip.named and not variation.dropped else (),
+        contrasts=() if variation.dropped else ((variation.caption, wrong),),
     )
 
 
+def shown_at(times: np.ndarray, edges: np.ndarray, short: str = "hold") -> np.ndarray:
+    """Which frame is shown at each of the times (s); after the end of a short clip, as `short` says."""
+    length_s = max(float(edges[-1]), 1e-9)
+    if short == "loop":
+        times = np.where(times < length_s, times, np.mod(times, length_s))
+    numbers = np.searchsorted(edges, times, side="right") - 1
+    if short == "pingpong":
+        phase = np.mod(times, 2 * length_s)
+        back = np.searchsorted(edges, 2 * length_s - phase, side="left") - 1
+        there = np.searchsorted(edges, phase, side="right") - 1
+        numbers = np.where(times < length_s, numbers, np.where(phase < length_s, there, back))
+    return np.clip(numbers, 0, len(edges) - 2)
+
+
 def decoded(clip: CaptionedClip, view: View, numbers: np.ndarray | None) -> np.ndarray:
-    """Frames of the clip's part of its video, uint8 `(t, size, size, 3)`: all, or those with these numbers."""
+    """Frames of the clip's part of its video, uint8 `(t, side, side, 3)`: all, or those with these numbers.
+
+    `side` is `view.stored_size`.
+    """
     first, last = _range(clip, view)
     wanted = np.arange(first, last + 1) if numbers is None else first + numbers
-    return read_frames(clip.file, indices=wanted, size=view.size, decoder=view.decoder)
+    return read_frames(clip.file, indices=wanted, size=view.stored_size, decoder=view.decoder)
 
 
 def edges_of(clip: CaptionedClip, view: View) -> np.ndarray:
@@ -134,23 +189,24 @@ def _range(clip: CaptionedClip, view: View) -> tuple[int, int]:
     return first, max(first, int(np.searchsorted(info.times, clip.end_s - info.tick_s / 2 - 1e-6)) - 1)
 
 
-def _note_short(clip: CaptionedClip, view: View, length_s: float) -> None:
-    if length_s > view.times[-1] or clip.key in view.held:
+def _note_short(clip: CaptionedClip, view: View, length_s: float, last_s: float) -> None:
+    if length_s > last_s or clip.key in view.held:
         return
     what = f"{clip.file}: {length_s:.2f} s long, shorter than a clip of {view.duration_s:g} s"
     if view.short == "skip":
         raise VideoError(what)
     view.held.add(clip.key)
     if len(view.held) == 1:
-        told = "its last frame is held, as for every such clip; with short: skip they are left out"
+        told = f"{SHORT[view.short]}, as for every such clip; with short: skip they are left out"
         warnings.warn(f"{what}: {told}", stacklevel=4)
 
 
-def _wrong(clip: CaptionedClip, pool: Sequence[str], rng: np.random.Generator) -> str:
+def _wrong(clip: CaptionedClip, pool: Sequence[str], rng: np.random.Generator, *, flip: bool = False) -> str:
+    own = {*clip.captions, *(mirrored(caption) for caption in clip.captions if flip)}
     start = int(rng.integers(len(pool)))
     for step in range(len(pool)):
         caption = pool[(start + step) % len(pool)]
-        if caption not in clip.captions:
+        if caption not in own:
             return caption
     raise ValueError(f"{clip.file}: every caption of the data set is also one of this clip's: no wrong one is left")
 
@@ -163,7 +219,7 @@ def caption_pool(of_split: Sequence[CaptionedClip], everything: Sequence[Caption
     """
     for clips in (of_split, everything):
         pool = sorted({caption for clip in clips for caption in clip.captions})
-        if all(set(pool) - set(clip.captions) for clip in of_split):
+        if all(len(set(clip.captions)) < len(pool) for clip in of_split):  # a clip's own are all in the pool
             return pool
     raise ValueError(f"{where}: all clips have the same caption; learning from text needs at least two different ones")
 
@@ -185,12 +241,38 @@ def hashed_splits(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def fingerprint(clips: Iterable[CaptionedClip], view: View, root: Path) -> str:
-    """Changes with the files' names and byte counts, their captions, and the view."""
+def byte_count(clip: CaptionedClip) -> int:
+    """Of the video; of a folder of pictures, how many there are; -1 where there is nothing."""
+    source = clip.file
+    try:
+        if isinstance(source, Pictures):
+            return len(source.files())
+        return source.byte_count if isinstance(source, Member) else source.stat().st_size
+    except (OSError, ValueError):
+        return -1
+
+
+def fingerprint(clips: Iterable[CaptionedClip], view: View) -> str:
+    """Changes with the files' names, sizes and (as far as beginning, middle and end tell) content, with their captions,
+    and with the view."""
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(repr((1, view.size, view.frames, view.duration_s, view.decoder, view.short)).encode())
+    digest.update(repr((2, view.size, view.frames, view.duration_s, view.decoder, view.short, view.vary)).encode())
+    contents: dict[str, str] = {}
     for clip in clips:
-        byte_count = clip.file.stat().st_size if clip.file.is_file() else -1
-        told = [clip.file.relative_to(root).as_posix(), byte_count, clip.start_s, clip.end_s, clip.captions, clip.key]
-        digest.update(json.dumps([*told, clip.attributes, clip.named], sort_keys=True).encode())
+        place = f"{clip.video}:{clip.part}"
+        if place not in contents:
+            contents[place] = clip.digest or _content(clip)
+        told = [place, contents[place], clip.start_s, clip.end_s, clip.captions, clip.key, clip.fps]
+        digest.update(json.dumps([*told, dict(clip.attributes), clip.named], sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _content(clip: CaptionedClip) -> str:
+    count, source = byte_count(clip), clip.file
+    if count < 0 or not isinstance(source, Path):
+        return str(count)
+    try:
+        with source.open("rb") as file:
+            return content_digest(file, count)
+    except OSError:
+        return str(count)

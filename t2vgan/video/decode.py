@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from t2vgan.video import exact
-from t2vgan.video.exact import VideoError, VideoInfo
+from t2vgan.video.exact import VideoInfo
+from t2vgan.video.sources import Member, Pictures, Source, VideoError, opened
 
 __all__ = [
     "DECODERS",
@@ -25,13 +26,15 @@ __all__ = [
     "Fallbacks",
     "VideoError",
     "VideoInfo",
+    "fallback_reason",
     "probe_video",
     "read_frames",
 ]
 
 DECODERS = ("auto", "decord", "pyav")
 WAY_OUT = ": use decoder auto or pyav"
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+MOST_IN_MEMORY = 64 << 20  # bytes: a member of a tar that decord, which reads all of it at once, is given
 
 
 @dataclass
@@ -47,17 +50,18 @@ class Fallbacks:
 FALLBACKS = Fallbacks()
 
 
-def probe_video(path: str | Path, decoder: str = "auto") -> VideoInfo:
+def probe_video(path: str | Source, decoder: str = "auto") -> VideoInfo:
     """Frames, times and size of a video, from its packets and its first frame. Raises `VideoError`."""
     _check_decoder(decoder)
-    where = exact.index(Path(path))
+    path = Path(path) if isinstance(path, str) else path
+    where = exact.index(path)
     if decoder == "decord":
-        _decord_reader(Path(path), where, None)
+        _decord_reader(path, where, None)
     return where.info
 
 
 def read_frames(
-    path: str | Path,
+    path: str | Source,
     *,
     indices: Sequence[int] | np.ndarray | None = None,
     times: Sequence[float] | np.ndarray | None = None,
@@ -68,6 +72,7 @@ def read_frames(
     """Read some frames of a video, all of them when neither `indices` nor `times` are given.
 
     Args:
+        path: a file, a member of a tar, or a folder of pictures (`video/sources.py`).
         indices: frame numbers, in any order, repeats allowed.
         times: seconds from the first frame; at each the frame that a player shows then, after the end the last one.
         size: the shorter side is scaled to `size` pixels, then a square is cut out. None: as stored.
@@ -77,7 +82,7 @@ def read_frames(
     Returns uint8 RGB `(t, h, w, 3)`. Raises `VideoError`, naming the file and the reason.
     """
     _check_decoder(decoder)
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     where = exact.index(path)
     info = where.info
     if indices is None:
@@ -96,8 +101,10 @@ def read_frames(
 
 
 def _read(
-    path: Path, where: exact.Index, distinct: np.ndarray, scaled: tuple[int, int] | None, decoder: str
+    path: Source, where: exact.Index, distinct: np.ndarray, scaled: tuple[int, int] | None, decoder: str
 ) -> np.ndarray:
+    if isinstance(path, Pictures) and decoder != "decord":
+        return exact.read(path, distinct, scaled)
     if decoder != "pyav" and str(path) not in FALLBACKS.files and (decoder == "decord" or _decord() is not None):
         try:
             reader = _decord_reader(path, where, scaled)
@@ -112,17 +119,21 @@ def _read(
     return exact.read(path, distinct, scaled)
 
 
-def _decord_reader(path: Path, where: exact.Index, scaled: tuple[int, int] | None) -> Any:
+def _decord_reader(path: Source, where: exact.Index, scaled: tuple[int, int] | None) -> Any:
     """An open decord reader; raises `VideoError` where decord would give wrong frames or none."""
     decord = _decord()
     if decord is None:
         raise VideoError(f"{path}: decord is not installed (not every platform has a wheel){WAY_OUT}")
-    obstacle = _obstacle(where)
+    obstacle = _obstacle(path, where)
     if obstacle:
         raise VideoError(f"{path}: decord cannot read it rightly ({obstacle}){WAY_OUT}")
     width, height = scaled or (-1, -1)
     try:
-        reader = decord.VideoReader(str(path), width=width, height=height, num_threads=1)
+        if isinstance(path, Member):
+            with opened(path) as data:
+                reader = decord.VideoReader(data, width=width, height=height, num_threads=1)
+        else:
+            reader = decord.VideoReader(str(path), width=width, height=height, num_threads=1)
     except Exception as error:
         raise VideoError(f"{path}: decord cannot read it{WAY_OUT}") from error
     if len(reader) != where.info.frames:
@@ -131,8 +142,12 @@ def _decord_reader(path: Path, where: exact.Index, scaled: tuple[int, int] | Non
     return reader
 
 
-def _obstacle(where: exact.Index) -> str | None:
+def _obstacle(path: Source, where: exact.Index) -> str | None:
     """Why decord 0.6 would fail or give wrong frames; each was seen to happen (tests/video/test_decode.py)."""
+    if isinstance(path, Pictures):
+        return "it is a folder of pictures"
+    if isinstance(path, Member) and path.byte_count > MOST_IN_MEMORY:
+        return f"it would hold {path.byte_count >> 20} MB in memory"
     if where.info.codec in ("av1", "libdav1d", "gif"):
         return f"it has no decoder for {where.info.codec}"
     if where.info.rotation:
@@ -140,6 +155,15 @@ def _obstacle(where: exact.Index) -> str | None:
     if not any(name in where.container for name in ("mp4", "matroska")):
         return f"it seeks wrongly in {where.container}"
     return None if where.closed else "open groups of pictures"
+
+
+def fallback_reason(path: Source) -> str | None:
+    """Why PyAV and not decord would read this video; None where decord would. Raises `VideoError`."""
+    try:
+        _decord_reader(path, exact.index(path), None)
+    except VideoError as error:
+        return str(error).removeprefix(f"{path}: ").removesuffix(WAY_OUT)
+    return None
 
 
 @cache

@@ -7,7 +7,7 @@ that a player would show, in order, edit lists and variable frame rates included
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from t2vgan.video.sources import Member, Pictures, Source, VideoError, opened, read_picture, stamp
 
-class VideoError(ValueError):
-    """A video that cannot be used; one line that names the file and the reason."""
+__all__ = ["Index", "VideoError", "VideoInfo", "index", "opened_video", "read"]
+REMEMBERED = 2048  # indexes of files: of 24 kB each for a clip of a minute
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,20 @@ class Index:
     container: str  # FFmpeg's name of the file format
 
 
-def index(path: Path) -> Index:
-    """The index of a file, remembered for as long as the file does not change. Raises `VideoError`."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise VideoError(
-            f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else error.strerror}"
-        ) from None
-    if path.is_dir():
-        raise VideoError(f"{path}: a folder, not a video file")
-    if stat.st_size == 0:
-        raise VideoError(f"{path}: the file is empty (0 bytes)")
-    return _index(path, stat.st_mtime_ns, stat.st_size)
+def index(source: Source) -> Index:
+    """The index of a video, remembered for as long as its file does not change. Raises `VideoError`."""
+    modified_ns, byte_count = stamp(source)
+    return _index_of_pictures(source) if isinstance(source, Pictures) else _index(source, modified_ns, byte_count)
 
 
-def read(path: Path, wanted: np.ndarray, scaled: tuple[int, int] | None = None) -> np.ndarray:
+def read(path: Source, wanted: np.ndarray, scaled: tuple[int, int] | None = None) -> np.ndarray:
     """Frames at the ascending, distinct indices `wanted`: uint8 `(t, h, w, 3)`, rotated as the file asks.
 
     `scaled`: width and height to scale the stored picture to (before the rotation). Raises `VideoError`.
     """
     where = index(path)
+    if isinstance(path, Pictures):
+        return _read_pictures(path, where, wanted, scaled)
     found = _decode(path, where, wanted, scaled, seek=where.by_pts)
     if len(found) < len(wanted) and where.by_pts:  # open groups of pictures: some frames need what lies before
         found = _decode(path, where, wanted, scaled, seek=False)
@@ -83,9 +77,9 @@ def read(path: Path, wanted: np.ndarray, scaled: tuple[int, int] | None = None) 
     return np.stack([found[i] for i in wanted.tolist()])
 
 
-@lru_cache(maxsize=8192)
-def _index(path: Path, _modified_ns: int, byte_count: int) -> Index:
-    with _opened(path) as (container, stream):
+@lru_cache(maxsize=REMEMBERED)
+def _index(path: Path | Member, _modified_ns: int, byte_count: int) -> Index:
+    with opened_video(path) as (container, stream):
         _refuse_truncated(path, stream, byte_count)
         try:
             packets = [p for p in container.demux(stream) if p.size and not p.is_discard]
@@ -141,19 +135,50 @@ def _info(first: Any, pts: np.ndarray, last_s: float, codec: str, aspect: float)
     )
 
 
+def _index_of_pictures(pictures: Pictures) -> Index:
+    files = pictures.files()
+    if not files:
+        raise VideoError(f"{pictures}: no pictures in this folder")
+    height, width = read_picture(files[0]).shape[:2]
+    times = np.arange(len(files)) / pictures.fps
+    duration_s = len(files) / pictures.fps
+    info = VideoInfo(len(files), pictures.fps, duration_s, width, height, times, 0.0, "pictures")
+    return Index(info=info, pts=np.arange(len(files)), by_pts=True, closed=True, container="pictures")
+
+
+def _read_pictures(pictures: Pictures, where: Index, wanted: np.ndarray, scaled: tuple[int, int] | None) -> np.ndarray:
+    """Scaled as the frames of videos are; to the size of the first picture where some differ."""
+    import av
+    from av.video.reformatter import VideoReformatter
+
+    files, size = pictures.files(), scaled or (where.info.width, where.info.height)
+    if len(files) != where.info.frames:
+        raise VideoError(f"{pictures}: pictures come or go while it is read")
+    reformatter, found = VideoReformatter(), []
+    for i in wanted.tolist():
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(read_picture(files[i])), format="rgb24")
+        found.append(reformatter.reformat(frame, *size, format="rgb24", interpolation="BILINEAR").to_ndarray())
+    return np.stack(found)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened_video(path: Path | Member) -> Iterator[tuple[Any, Any]]:
     """The container and its video stream, to be decoded by one thread. Neither may be touched once it is closed."""
     import av
 
+    file = None if isinstance(path, Path) else opened(path)
     try:
-        container = av.open(str(path))
+        container = av.open(file or str(path))
     except Exception as error:
         raise VideoError(f"{path}: {_unreadable(path, error)}") from error
-    with container:
+    with file or nullcontext(), container:
         streams = [s for s in container.streams.video if not _is_cover_picture(s)]
+        if not len(container.streams):  # a file that begins well and ends before it says what is in it
+            raise VideoError(f"{path}: {_unreadable(path, ValueError('nothing is in it'))}")
         if not streams:
             raise VideoError(f"{path}: no video stream")
+        if streams[0].codec_context is None:
+            raise VideoError(f"{path}: truncated or damaged: it does not say how its frames are encoded")
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise VideoError(f"{path}: a still picture, not a video")
         streams[0].thread_type = "NONE"
@@ -161,7 +186,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _decode(
-    path: Path, where: Index, wanted: np.ndarray, scaled: tuple[int, int] | None, *, seek: bool
+    path: Path | Member, where: Index, wanted: np.ndarray, scaled: tuple[int, int] | None, *, seek: bool
 ) -> dict[int, np.ndarray]:
     """Those of the wanted frames that were met, from the key frame before the first, or from the start."""
     from av.video.reformatter import VideoReformatter
@@ -171,7 +196,7 @@ def _decode(
     reformatter, size = VideoReformatter(), scaled or (None, None)
     quarter_turns = where.info.rotation // 90
     at_s = 0.0
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         if seek:
             container.seek(int(where.pts[wanted[0]]), stream=stream, backward=True, any_frame=False)
         try:
@@ -190,9 +215,9 @@ def _decode(
     return found
 
 
-def _first_frame(path: Path, gap_s: float, *, count: bool) -> tuple[Any, list[int]]:
+def _first_frame(path: Path | Member, gap_s: float, *, count: bool) -> tuple[Any, list[int]]:
     """The first frame that is shown, and, where the file does not date its packets, the pts of all by decoding them."""
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         try:
             frames = container.decode(stream)
             first = next(frames)
@@ -207,7 +232,7 @@ def _first_frame(path: Path, gap_s: float, *, count: bool) -> tuple[Any, list[in
     return first, pts
 
 
-def _refuse_truncated(path: Path, stream: Any, byte_count: int) -> None:
+def _refuse_truncated(path: Path | Member, stream: Any, byte_count: int) -> None:
     ends = [entry.pos + entry.size for entry in getattr(stream, "index_entries", ())]
     if ends and max(ends) > byte_count:
         whole = sum(end <= byte_count for end in ends)
@@ -218,9 +243,9 @@ def _is_cover_picture(stream: Any) -> bool:
     return "attached_pic" in str(getattr(stream, "disposition", ""))
 
 
-def _unreadable(path: Path, error: Exception) -> str:
+def _unreadable(path: Path | Member, error: Exception) -> str:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(12)
     except OSError as denied:
         return f"it cannot be opened ({_reason(denied)})"

@@ -77,7 +77,7 @@ def test_clips_without_captions_are_left_out_and_named(tmp_path: Path) -> None:
     (tmp_path / "3.txt").write_text(" \n")
     with pytest.warns(UserWarning, match=r"2 of 4 clips have no caption and are left out: 2\.mp4, 3\.mp4"):
         data = CaptionedFolder(root=tmp_path, split="all")
-    assert len(data) == 2 and data.uncaptioned == ["2.mp4", "3.mp4"]
+    assert len(data) == 2 and [*data.uncaptioned] == ["2.mp4", "3.mp4"]
 
 
 def test_limit(tmp_path: Path) -> None:

@@ -46,13 +46,15 @@ def write_video(
     pts_ms: Sequence[int] | None = None,
     rotation: int = 0,
     pix_fmt: str = "yuv420p",
+    sound: str = "",
     **options: str,
 ) -> Path:
-    """Encode with PyAV alone; `pts_ms` makes a variable frame rate."""
+    """Encode with PyAV alone; `pts_ms` makes a variable frame rate, `sound` (a codec) adds two seconds of silence."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pix_fmt
         stream.codec_context.thread_count = 1
+        noise: Any = container.add_stream(sound, rate=48_000, layout="mono") if sound else None
         if pts_ms is not None:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         if rotation:
@@ -63,6 +65,12 @@ def write_video(
                 frame.pts, frame.time_base = pts_ms[i], Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        if sound:
+            for _ in range(100):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="fltp", layout="mono")
+                samples.sample_rate = 48_000
+                container.mux(noise.encode(samples))
+            container.mux(noise.encode())
     return path
 
 
@@ -104,6 +112,22 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "vp9": ("webm", {"codec": "libvpx-vp9", "deadline": "realtime", "cpu-used": "8", "g": "15"}),
     "hevc": ("mp4", {"codec": "libx265", "g": "12", "preset": "ultrafast", "x265-params": "log-level=none:bframes=3"}),
     "av1": ("mp4", {"codec": "libsvtav1", "preset": "12"}),
+    "interlaced": ("mp4", {**B_FRAMES, "flags": "+ildct+ilme", "x264-params": "tff=1"}),
+    "grey": ("mp4", {**B_FRAMES, "pix_fmt": "gray"}),
+    "ten_bit": ("mp4", {**B_FRAMES, "pix_fmt": "yuv420p10le"}),
+    "hevc_ten_bit": (
+        "mp4",
+        {
+            "codec": "libx265",
+            "pix_fmt": "yuv420p10le",
+            "preset": "ultrafast",
+            "x265-params": "log-level=none:bframes=0",
+        },
+    ),
+    "vp9_alpha": ("webm", {"codec": "libvpx-vp9", "pix_fmt": "yuva420p", "deadline": "realtime", "cpu-used": "8"}),
+    "png_alpha": ("mov", {"codec": "png", "pix_fmt": "rgba"}),
+    "with_sound": ("mp4", {**B_FRAMES, "sound": "aac"}),
+    "webm_with_sound": ("webm", {"codec": "libvpx-vp9", "deadline": "realtime", "cpu-used": "8", "sound": "libopus"}),
     "odd_size": ("mkv", {"pix_fmt": "yuv444p", "height": 63, "width": 65}),
 }
 

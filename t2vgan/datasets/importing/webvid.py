@@ -1,0 +1,23 @@
+"""WebVid (Bain et al. 2021): csv with videoid, contentUrl, duration, page_dir, name; videos are at
+`<page_dir>/<videoid>.mp4`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from t2vgan.datasets.importing.rows import Options, Row
+from t2vgan.datasets.importing.tables import captions_of, records
+
+COLUMNS = ("videoid", "name", "page_dir")
+
+
+def read(source: Path, options: Options) -> Iterator[Row]:
+    for where, row in records(source):
+        if isinstance(row, str):
+            yield Row(where, problem=row)
+            continue
+        name = row["videoid"].strip()
+        direct = Path(row["page_dir"].strip(), f"{name}.mp4").as_posix()
+        video = direct if (options.videos / direct).is_file() else options.located(name)
+        yield Row(where, video=video, captions=captions_of(row["name"]), key=name)

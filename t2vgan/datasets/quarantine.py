@@ -1,0 +1,73 @@
+"""Clips that a check found to be unusable: listed beside the data set, and left out by it.
+
+`quarantine.jsonl`: {"key": "clips/0007.mp4", "reason": "truncated: ...", "bytes": 1234, "by": "check"}. A line holds
+for as long as the file has so many bytes: what was mended or downloaded again is used again. Lines without "by" are a
+person's own: they always hold, and no check takes them away.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from t2vgan.datasets.sampling import CaptionedClip, byte_count
+from t2vgan.system import written_whole
+
+FILE = "quarantine.jsonl"
+
+
+def entries(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a folder's list. ValueError for a line that cannot be understood."""
+    path, found = folder / FILE, []
+    if not path.is_file():
+        return []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            if not isinstance(entry["key"], str):
+                raise TypeError
+        except (json.JSONDecodeError, KeyError, TypeError):
+            example = '{"key": "lion.mp4", "reason": "..."}'
+            raise ValueError(f"{path}:{number}: not a line such as {example}; mend or delete it") from None
+        found.append(entry)
+    return found
+
+
+def usable(
+    clips: Sequence[CaptionedClip], listed: Sequence[dict[str, Any]]
+) -> tuple[list[CaptionedClip], dict[str, str]]:
+    """The clips that are not in quarantine; and the key and reason of those that are."""
+    if not listed:
+        return list(clips), {}
+    by_key = {entry["key"]: entry for entry in listed}
+    out = {
+        clip.key: str(entry.get("reason") or "listed")
+        for clip in clips
+        if (entry := by_key.get(clip.key)) and entry.get("bytes") in (None, byte_count(clip))
+    }
+    return [clip for clip in clips if clip.key not in out], out
+
+
+def tell(folder: Path, out: dict[str, str]) -> None:
+    if out:
+        key, reason = next(iter(out.items()))
+        what = f"{folder / FILE}: {len(out)} clips are left out, such as {key}: {reason}"
+        warnings.warn(f"{what}; delete the file to use them again", stacklevel=4)
+
+
+def write(folder: Path, found: Iterable[dict[str, Any]]) -> Path:
+    """Puts what a check found in the place of what earlier ones did; keeps the lines of people."""
+    kept = [entry for entry in entries(folder) if entry.get("by") != "check"]
+    keys = {entry["key"] for entry in kept}
+    lines = [*kept, *({**entry, "by": "check"} for entry in found if entry["key"] not in keys)]
+    if lines:
+        with written_whole(folder / FILE) as part:
+            part.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    else:
+        (folder / FILE).unlink(missing_ok=True)
+    return folder / FILE
