@@ -93,6 +93,7 @@ class Trainer:
     precision: str = "auto"  # auto | 32-true | bf16-mixed
     threads: int = 0  # torch threads on a CPU; 0: leave as they are
     checkpoint_every_clips: int = 10_000
+    checkpoints_kept: int = 2  # the newest; the best generator is kept beside them
     log_every_steps: int = 20
     max_skipped: int = 20  # rounds in a row whose gradient is NaN or infinite; then the run goes back to a good state
 
@@ -101,6 +102,8 @@ class Trainer:
 class Logger:
     wandb: str = "auto"  # auto (online when logged in, else offline) | online | offline | off
     project: str = "t2vgan"
+    group: str = ""  # of the runs page; the experiment's name where it is empty
+    job_type: str = "train"
     csv: bool = True
     tensorboard: bool = False
 
@@ -264,6 +267,7 @@ def _check_values(e: Experiment) -> None:
         "ema.halflife_clips": e.ema.halflife_clips,
         "trainer.log_every_steps": e.trainer.log_every_steps,
         "trainer.checkpoint_every_clips": e.trainer.checkpoint_every_clips,
+        "trainer.checkpoints_kept": e.trainer.checkpoints_kept,
         "trainer.max_skipped": e.trainer.max_skipped,
     }
     for key, value in positive.items():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import dataclasses
+import functools
 import json
 import logging
 import math
-import netrc
 import os
-import secrets
-import urllib.parse
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,27 +16,30 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import assemble, runs
+from t2vgan import assemble, resume, runs, sealed
 from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
-from t2vgan.callbacks.curves import Curves
+from t2vgan.callbacks.curves import Curves, draw_curves
 from t2vgan.callbacks.doctor import Doctor
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.evaluation import Evaluation
 from t2vgan.callbacks.interrupt import Interrupt
+from t2vgan.callbacks.owed import Owed
 from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.callbacks.recovery import Recovery
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
 from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
 from t2vgan.system import cores
+from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
-def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_run: bool = False) -> L.Trainer:
+def trainer(
+    experiment: Experiment, run_dir: Path, extractor: Any, *, rounds_done: int = 0, fast_dev_run: bool = False
+) -> L.Trainer:
     """The Trainer of the run. Its one global step is one round of the game, i.e. `data.batch` clips."""
     quiet_lightning()
     settings, batch = experiment.trainer, experiment.data.batch
@@ -59,7 +59,7 @@ def trainer(experiment: Experiment, run_dir: Path, extractor: Any, *, fast_dev_r
             val_check_interval=between,
             num_sanity_val_steps=0,
             log_every_n_steps=settings.log_every_steps,
-            logger=loggers(experiment, run_dir),
+            logger=loggers(experiment, run_dir, rounds_done=rounds_done),
             callbacks=callbacks(experiment, run_dir, extractor),
             default_root_dir=run_dir,
             enable_model_summary=False,
@@ -118,7 +118,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
     times = [i * clip.duration_s / clip.frames for i in range(clip.frames)]
     card = {"commit": runs.commit(), "run": run_dir.as_posix()}
     saved: dict[str, Any] = {"config": to_dict(experiment), "card": card}
-    watched = experiment.samples
+    watched, owed = experiment.samples, Owed()
     beside_real = [
         Samples(
             folder=run_dir / "samples" / "val",
@@ -160,83 +160,21 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
             every_clips=experiment.evaluation.every_clips,
             judge=getattr(extractor, "predict", None),
         ),
+        owed,
         Interrupt(),
         Evaluation(extractor=extractor, folder=run_dir),
         Best(folder=checkpoints, monitor=experiment.evaluation.monitor, mode=experiment.evaluation.mode, **saved),
-        Checkpointing(folder=checkpoints, every_clips=experiment.trainer.checkpoint_every_clips, **saved),
+        Checkpointing(
+            folder=checkpoints,
+            every_clips=experiment.trainer.checkpoint_every_clips,
+            owed=owed,
+            kept=experiment.trainer.checkpoints_kept,
+            records=functools.partial(lengths, run_dir),
+            **saved,
+        ),
         Curves(folder=run_dir),
         ProgressBar(total_clips=experiment.clips),
     ]
-
-
-class ContinuedCsv(CSVLogger):
-    """`metrics.csv` of the run folder; a resumed run goes on in the same file, where Lightning's would begin anew."""
-
-    def __init__(self, run_dir: Path) -> None:
-        super().__init__(save_dir=run_dir, name="", version="")
-        self.file = run_dir / "metrics.csv"
-
-    @property
-    def experiment(self) -> Any:
-        if self._experiment is None and self.file.is_file():
-            with self.file.open(newline="") as file:
-                earlier = [{k: v for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "previous log files will be deleted": they come back in a moment
-                writer = super().experiment
-            writer.metrics = earlier
-            writer.save()
-            return writer
-        return super().experiment
-
-
-def loggers(experiment: Experiment, run_dir: Path) -> list[Logger]:
-    settings = experiment.logger
-    found: list[Logger] = [ContinuedCsv(run_dir)] if settings.csv else []
-    if settings.tensorboard:
-        found.append(TensorBoardLogger(save_dir=run_dir, name="tensorboard", version=""))
-    if settings.wandb != "off":
-        os.environ.setdefault("WANDB_SILENT", "true")
-        wandb = WandbLogger(
-            project=settings.project,
-            name=f"{experiment.name}/{run_dir.name}",
-            id=wandb_id(run_dir),
-            save_dir=run_dir,
-            offline=wandb_offline(settings.wandb),
-            config=to_dict(experiment),
-            resume="allow",
-        )
-        wandb._wandb_init.pop("anonymous", None)  # Lightning hands on a setting that W&B no longer has and warns of
-        found.append(wandb)
-    return found
-
-
-def wandb_id(run_dir: Path) -> str:
-    """The run's W&B name, kept in the folder, so that a resumed run goes on in the same curves."""
-    path = run_dir / "wandb_id.txt"
-    if not path.is_file():
-        path.write_text(secrets.token_hex(4) + "\n")
-    return path.read_text().strip()
-
-
-def wandb_offline(mode: str) -> bool:
-    """`auto` asks nobody: online only where a key is known. `online` without one is an error before training starts."""
-    if mode == "offline" or (mode == "auto" and os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun")):
-        return True
-    if mode == "online" and not _wandb_key():
-        raise ConfigError("logger.wandb is 'online', but no key is configured: run 'wandb login', or take 'offline'")
-    return not _wandb_key()
-
-
-def _wandb_key() -> bool:
-    """Whether `wandb login` has been done here, without asking W&B itself, which would prompt."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urllib.parse.urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc.netrc().authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
 
 
 def quiet_lightning() -> None:
@@ -254,45 +192,91 @@ def quiet_lightning() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def fit(experiment: Experiment, *, resume: Path | None = None, fast_dev_run: bool = False) -> Path:
-    """Trains the experiment in its run folder, which is returned. `resume`: a run folder to go on in."""
+def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool = False) -> Path:
+    """Trains the experiment in its run folder, which is returned. `go_on`: a run folder to go on in."""
     if fast_dev_run:
         experiment = hurried(experiment)
     spare_page_faults()
     refuse_foreign_launchers(experiment)
-    last = resume / "checkpoints" / "last.ckpt" if resume else None
-    if last and not last.is_file():
-        raise ConfigError(f"--resume {resume}: no checkpoints/last.ckpt in it, so there is nothing to go on from")
-
-    check_in_time(experiment, resume)
+    check_in_time(experiment, go_on)
+    checkpoint = start_of(go_on)
     parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
-    if last:
-        check_checkpoint_fits(last, parts.game)
-    run_dir = claim_run_dir(experiment, resume, fast_dev_run)
+    saved = check_checkpoint_fits(checkpoint, parts.game, experiment) if checkpoint else {}
+    run_dir = claim_run_dir(experiment, go_on, fast_dev_run)
+    if go_on and not is_child():
+        take_up(go_on, saved)
     experiment = settled(experiment, len(parts.data.dataset("val", experiment.data.val_clips)))
     if threads := experiment.trainer.threads:
         torch.set_num_threads(threads)
         os.environ["OMP_NUM_THREADS"] = str(threads)  # which Lightning would otherwise choose for several processes
-    lightning = trainer(experiment, run_dir, parts.extractor, fast_dev_run=fast_dev_run)
+    if saved.get("settled") and saved["clips_seen"] >= experiment.clips:  # stopped between its end and the note of it
+        return ended(experiment, run_dir, saved["clips_seen"])
+    lightning = trainer(
+        experiment, run_dir, parts.extractor, rounds_done=saved.get("rounds", 0), fast_dev_run=fast_dev_run
+    )
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
+        tell_of_world_size(saved, lightning.world_size)
     try:
-        lightning.fit(parts.game, datamodule=parts.data, ckpt_path=last, weights_only=True)
+        lightning.fit(parts.game, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C is exit status 1, which would say that something went wrong
-        raise SystemExit(0 if int(os.environ.get("LOCAL_RANK", 0)) else 130) from None
+        if not is_child():
+            print("to go on: the same command again")
+        raise SystemExit(0 if is_child() else 130) from None
     if lightning.is_global_zero:
         if parts.data.skipped:
             (run_dir / "skipped.json").write_text(json.dumps(parts.data.skipped, indent=1, ensure_ascii=False) + "\n")
             print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
-        print(f"done: samples, curves.png and checkpoints are in {run_dir}")
+        ended(experiment, run_dir, int(parts.game.clips_seen))
     return run_dir
 
 
-def check_in_time(experiment: Experiment, resume: Path | None) -> None:
+def is_child() -> bool:
+    """Whether another process of the run has started this one."""
+    return int(os.environ.get("LOCAL_RANK", 0)) > 0
+
+
+def start_of(go_on: Path | None) -> Path | None:
+    """The checkpoint that the run goes on from, which is held from now on; what rank 0 has found, on every rank."""
+    if is_child():
+        return Path(found) if (found := os.environ.get("T2VGAN_CHECKPOINT")) else None
+    checkpoint = None
+    if go_on:
+        resume.hold(go_on)
+        checkpoint = resume.newest_checkpoint(go_on)
+        print(f"going on from {checkpoint}" if checkpoint else f"{go_on} has no checkpoint yet: it begins anew")
+    os.environ["T2VGAN_CHECKPOINT"] = str(checkpoint or "")
+    return checkpoint
+
+
+def take_up(run: Path, saved: dict[str, Any]) -> None:
+    """Takes back what was recorded after the checkpoint, for it will come again."""
+    if not saved or "records" in saved:  # else a checkpoint of a version that did not note it
+        cut(run, saved.get("records", {}))
+
+
+def ended(experiment: Experiment, run_dir: Path, clips_seen: int) -> Path:
+    if run_dir.parent.name != "fast_dev_run":
+        resume.mark_finished(run_dir, max(clips_seen, experiment.clips))
+    draw_curves(run_dir)
+    print(f"done: samples, curves.png and checkpoints are in {run_dir}")
+    return run_dir
+
+
+def tell_of_world_size(saved: dict[str, Any], now: int) -> None:
+    before = saved.get("world_size", now)
+    if before != now:
+        print(
+            f"trained by {before} process{'es' * (before > 1)} so far, goes on with {now}: the same clips, captions, "
+            "noise and frames; gradients are summed in another order: weights agree to rounding, no longer bit by bit"
+        )
+
+
+def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     """Mistakes that would otherwise come to light once the data is there, minutes later."""
     if experiment.logger.wandb != "off":
         wandb_offline(experiment.logger.wandb)
-    if not resume and experiment.run_dir:
+    if not go_on and experiment.run_dir:
         runs.refuse_used(Path(experiment.run_dir))
     settings = experiment.trainer
     quiet_lightning()
@@ -305,16 +289,25 @@ def check_in_time(experiment: Experiment, resume: Path | None) -> None:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
-def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module) -> None:
-    """ConfigError when the checkpoint is of another model: before anything in its run folder is changed."""
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["state_dict"]
-    mine = game.state_dict()
-    for name in sorted(saved.keys() | mine.keys()):
-        if name not in saved or name not in mine or saved[name].shape != mine[name].shape:
+def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module, experiment: Experiment) -> dict[str, Any]:
+    """What the checkpoint says of its run; ConfigError when it is of another model, before anything is changed."""
+    content = sealed.read(checkpoint)
+    weights, mine, callbacks = content["state_dict"], game.state_dict(), content.get("callbacks", {})
+    saved, owed = callbacks.get("Checkpointing", {}), callbacks.get("Owed", {})
+    for name in sorted(weights.keys() | mine.keys()):
+        if name not in weights or name not in mine or weights[name].shape != mine[name].shape:
+            differing = resume.differences(saved["config"], to_dict(experiment)) if "config" in saved else {}
+            why = f"these settings differ: {resume.told(differing)}" if differing else "commit.txt names its version"
             raise ConfigError(
-                f"{checkpoint}: its {name} is not that of this experiment; resume with the settings that it was "
-                f"trained with, and with the version of t2vgan that commit.txt beside it names"
+                f"{checkpoint}: its {name} is not that of this experiment; {why}; resume with the settings and the "
+                "version of t2vgan that it was trained with, or train anew with --new"
             )
+    return {
+        **saved,
+        "settled": owed.get("settled", False),
+        "clips_seen": int(weights["clips_seen"]) if "clips_seen" in weights else 0,
+        "rounds": content.get("global_step", 0),
+    }
 
 
 def refuse_foreign_launchers(experiment: Experiment) -> None:
@@ -341,12 +334,14 @@ def hurried(experiment: Experiment) -> Experiment:
     )
 
 
-def claim_run_dir(experiment: Experiment, resume: Path | None, fast_dev_run: bool) -> Path:
+def claim_run_dir(experiment: Experiment, go_on: Path | None, fast_dev_run: bool) -> Path:
     """The folder of the run, with config.yaml and commit.txt; the same on every rank that this process starts."""
     inherited = os.environ.get("T2VGAN_RUN_DIR")
-    if inherited and int(os.environ.get("LOCAL_RANK", 0)) > 0:
+    if inherited and is_child():
         return Path(inherited)
-    run_dir = resume or runs.new_run_dir("fast_dev_run" if fast_dev_run else experiment.name, experiment.run_dir)
+    run_dir = go_on or runs.new_run_dir("fast_dev_run" if fast_dev_run else experiment.name, experiment.run_dir)
+    if not go_on:
+        resume.hold(run_dir)
     os.environ["T2VGAN_RUN_DIR"] = str(run_dir)
     config, wanted = run_dir / "config.yaml", to_yaml(dataclasses.replace(experiment, extends=None, run_dir=None))
     if config.is_file() and config.read_text() != wanted:  # resumed with other settings: these hold from now on

@@ -15,7 +15,7 @@ LONGEST = 400  # lines of a file
 
 # area -> what it may import of t2vgan besides itself, `seeds`, `system`; "*": all but training and command lines.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system"), ()),
+    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system", "sealed"), ()),
     **dict.fromkeys(("checkpoint", "text", "video", "generators", "discriminators", "losses", "metrics"), ("shapes",)),
     "augment": ("shapes",),
     "optim": ("config",),
@@ -23,10 +23,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "datamodule": ("shapes", "config"),
     "module": ("shapes", "config", "optim", "frames", "losses.play"),
     "judges": ("shapes", "datasets", "metrics"),
-    "callbacks": ("shapes", "metrics", "video", "checkpoint"),
+    "callbacks": ("shapes", "metrics", "video", "checkpoint", "sealed"),
     "assemble": ("*",),
     "reports": ("assemble", "config", "datasets", "metrics", "shapes", "video"),
-    "training": ("assemble", "runs", "callbacks", "config"),
+    "resume": ("config", "runs", "sealed"),
+    "tracking": ("config",),
+    "training": ("assemble", "runs", "callbacks", "config", "resume", "sealed", "tracking"),
 }
 WITHOUT_LIGHTNING = (
     "shapes",

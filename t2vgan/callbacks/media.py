@@ -57,4 +57,4 @@ def _loggers(trainer: Trainer, kind: type) -> list[Any]:
 
 
 def _log_wandb(trainer: Trainer, logger: Any, key: str, media: Any, clips_seen: int) -> None:
-    logger.experiment.log({key: media, CLIPS_SEEN: clips_seen, "trainer/global_step": trainer.global_step})
+    logger.log_metrics({key: media, CLIPS_SEEN: clips_seen}, step=trainer.global_step)  # which passes over what it has
