@@ -128,31 +128,39 @@ def _age(path: Path) -> int:
 
 
 def hold(run: Path) -> None:
-    """Takes hold of the run for as long as this process lives; ConfigError when another one has it.
+    """Takes hold of the run for as long as this process lives; ConfigError when another one has it."""
+    try:
+        held = try_to_hold(run)
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"{run}: the run folder cannot be written to ({why}); name another by run_dir=") from None
+    if not held:
+        holder = (run / LOCK).read_text(errors="replace").strip() or "another process"
+        raise ConfigError(f"{run} is being trained by {holder}: wait for it or stop it; --new trains another run")
+
+
+def try_to_hold(folder: Path) -> bool:
+    """Whether the folder is this process's from now on, and for as long as it lives.
 
     A lock of the operating system on a file: it goes with its process, however that ends, and works on the shared
     file systems of clusters. Children, such as loaders' workers, do not inherit it.
     """
-    path = run / LOCK
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        why = error.strerror or error
-        raise ConfigError(f"{run}: the run folder cannot be written to ({why}); name another by run_dir=") from None
+    if folder.resolve() in _held:
+        return True
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
+
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # not on Windows
+        pass
     except OSError:
-        holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
-        raise ConfigError(
-            f"{run} is being trained by {holder}: wait for it or stop it; --new trains another run"
-        ) from None
+        os.close(handle)
+        return False
     os.truncate(handle, 0)
-    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-    _held.append(handle)
+    os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    _held[folder.resolve()] = handle
+    return True
 
 
-_held: list[int] = []  # open for as long as the process lives: closing one would give the lock back
+_held: dict[Path, int] = {}  # open for as long as the process lives: closing one would give the lock back

@@ -24,11 +24,12 @@ from t2vgan.sealed import damage, read
 from tests.chaos.victim import ROUND, VALIDATION, WRITING, Kill, train
 
 KILLS = int(os.environ.get("T2VGAN_KILLS", "50"))
-PER_RUN = 5
-LONGEST_DELAY_S = {WRITING: 0.04, VALIDATION: 0.5, ROUND: 0.3}
+PER_RUN = 4
+PATIENCE_S = 1800
+LONGEST_DELAY_S = {WRITING: 0.05, VALIDATION: 0.4, ROUND: 0.2}
 COMMAND = [
     *("--experiment", "smoke", "trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
-    *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=16", "trainer.threads=1"),
+    *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
 ]
 SAME_FILES = ("metrics.csv", "evaluation.jsonl")
 RUN = Path("runs/smoke/00000")
@@ -40,7 +41,7 @@ def process(folder: Path, kill: Kill | None, trace: Path, *more: str) -> int:
     context.set_forkserver_preload(["t2vgan.training"])  # minutes of imports less; nothing of torch has been used there
     victim = context.Process(target=train, args=(str(folder), [*COMMAND, *more], kill, str(trace)))
     victim.start()
-    victim.join(240)
+    victim.join(PATIENCE_S)
     assert victim.exitcode is not None, "it hangs"
     return victim.exitcode
 
