@@ -36,6 +36,8 @@ class Data:
     root: str = "data"  # folder that holds the data sets
     batch: int = 16  # clips per step over all devices together
     workers: int = 0  # decoding processes per device
+    prefetch: int = 2  # batches that each of them has ready
+    pin_memory: bool = False  # for GPUs: batches in memory that is copied to them without waiting
     cache: bool = True  # read from a memory-mapped uint8 frame cache instead of decoding, when it fits
     cache_limit_gb: float = 8.0  # a larger data set is decoded instead
     files: bool = True  # a drawn data set also leaves its clips as .mp4 files with a manifest, to look at and to share
@@ -91,6 +93,9 @@ class Trainer:
     devices: Any = 1
     nodes: int = 1
     precision: str = "auto"  # auto | 32-true | bf16-mixed
+    accumulate: int = 1  # micro-batches that a device's share of a batch is computed in, for less memory
+    compile: bool = False  # torch.compile for the generator and the critics; penalties have to be `finite`
+    tf32: bool = False  # float32 products in TF32, on GPUs that have it
     threads: int = 0  # torch threads on a CPU; 0: leave as they are
     checkpoint_every_clips: int = 10_000
     checkpoints_kept: int = 2  # the newest; the best generator is kept beside them
@@ -267,6 +272,8 @@ def _check_values(e: Experiment) -> None:
         "ema.halflife_clips": e.ema.halflife_clips,
         "trainer.log_every_steps": e.trainer.log_every_steps,
         "trainer.checkpoint_every_clips": e.trainer.checkpoint_every_clips,
+        "trainer.accumulate": e.trainer.accumulate,
+        "data.prefetch": e.data.prefetch,
         "trainer.checkpoints_kept": e.trainer.checkpoints_kept,
         "trainer.max_skipped": e.trainer.max_skipped,
     }

@@ -16,7 +16,7 @@ import argparse
 import os
 from pathlib import Path
 
-from t2vgan import config
+from t2vgan import config, ranks
 from t2vgan.command import run_command
 
 FINISHED = Path("finished")  # in the place of a run folder
@@ -45,7 +45,8 @@ def main() -> None:
         raise config.ConfigError("--resume goes on with a run and --new starts another: name one of them")
     if args.resume and args.fast_dev_run:
         raise config.ConfigError("--fast_dev_run rehearses an experiment in a run of its own: leave --resume away")
-    started_by = os.environ.get("T2VGAN_RUN_DIR") if int(os.environ.get("LOCAL_RANK", 0)) > 0 else None
+    inherits = ranks.launcher() is None and ranks.rank() > 0
+    started_by = os.environ.get("T2VGAN_RUN_DIR") if inherits else None
     if started_by:  # what rank 0 has read, even if its files have changed since
         experiment = config.load(Path(started_by) / "config.yaml")
     else:
@@ -54,7 +55,8 @@ def main() -> None:
         print(config.to_yaml(experiment), end="")
         return
 
-    go_on = Path(started_by) if started_by else run_to_go_on_with(args, experiment)
+    ranks.join(experiment.trainer.accelerator)
+    go_on = Path(started_by) if started_by else ranks.decided(lambda: run_to_go_on_with(args, experiment))
     if go_on == FINISHED:
         return
 

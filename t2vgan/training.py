@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import functools
 import json
 import logging
 import math
 import os
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import assemble, resume, runs, sealed
+from t2vgan import assemble, ranks, resume, runs, sealed
 from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
@@ -26,14 +26,14 @@ from t2vgan.callbacks.curves import Curves, draw_curves
 from t2vgan.callbacks.doctor import Doctor
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.evaluation import Evaluation
-from t2vgan.callbacks.interrupt import Interrupt
+from t2vgan.callbacks.interrupt import WARNINGS_OF_SLURM, Interrupt
 from t2vgan.callbacks.owed import Owed
 from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.callbacks.recovery import Recovery
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
 from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
-from t2vgan.system import cores
+from t2vgan.devices import check_compilable, compile_parts, precision, set_up, settled
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -64,35 +64,11 @@ def trainer(
             default_root_dir=run_dir,
             enable_model_summary=False,
             use_distributed_sampler=False,
+            plugins=ranks.environments(),
             fast_dev_run=fast_dev_run,
         )
     except (RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
-
-
-def settled(experiment: Experiment, val_clips: int) -> Experiment:
-    """The experiment with a number in the place of `trainer.devices: auto`, of which each has clips to validate.
-
-    On a CPU these are processes. Two of one thread each do half as much again as one of two threads: small
-    convolutions do not share well. More than four would get too few clips of a batch each.
-    """
-    settings = experiment.trainer
-    if settings.devices != "auto":
-        return experiment
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1  # MPS is one device
-    most = max(1, min(min(cores(), 4) if on_cpu(experiment) else gpus, val_clips))
-    devices = max(n for n in range(1, most + 1) if experiment.data.batch % n == 0)
-    threads = settings.threads or (cores() // devices if devices > 1 and on_cpu(experiment) else 0)
-    return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=devices, threads=threads))
-
-
-def on_cpu(experiment: Experiment) -> bool:
-    asked = experiment.trainer.accelerator
-    return asked == "cpu" or (asked == "auto" and not gpu_found())
-
-
-def gpu_found() -> bool:
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
 def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
@@ -100,16 +76,6 @@ def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
     validations = max(1, round(steps / wanted))
     between = math.ceil(steps / validations)
     return validations * between, between
-
-
-def precision(experiment: Experiment) -> str:
-    """`auto`: bfloat16 where the device computes in it, which halves the time; float32 elsewhere."""
-    asked = experiment.trainer.precision
-    if asked != "auto":
-        return asked
-    if experiment.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
 
 
 def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.Callback]:
@@ -196,19 +162,19 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     """Trains the experiment in its run folder, which is returned. `go_on`: a run folder to go on in."""
     if fast_dev_run:
         experiment = hurried(experiment)
-    spare_page_faults()
-    refuse_foreign_launchers(experiment)
+    experiment = ranks.as_launched(experiment)
     check_in_time(experiment, go_on)
-    checkpoint = start_of(go_on)
-    parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
+    checkpoint = ranks.decided(functools.partial(start_of, go_on))
+    with ranks.first_one_alone():
+        parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
     saved = check_checkpoint_fits(checkpoint, parts.game, experiment) if checkpoint else {}
-    run_dir = claim_run_dir(experiment, go_on, fast_dev_run)
-    if go_on and not is_child():
+    run_dir = ranks.decided(functools.partial(claim_run_dir, experiment, go_on, fast_dev_run))
+    if go_on and not ranks.rank():
         take_up(go_on, saved)
     experiment = settled(experiment, len(parts.data.dataset("val", experiment.data.val_clips)))
-    if threads := experiment.trainer.threads:
-        torch.set_num_threads(threads)
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # which Lightning would otherwise choose for several processes
+    set_up(experiment)
+    if experiment.trainer.compile:
+        compile_parts(parts.game)
     if saved.get("settled") and saved["clips_seen"] >= experiment.clips:  # stopped between its end and the note of it
         return ended(experiment, run_dir, saved["clips_seen"])
     lightning = trainer(
@@ -217,12 +183,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
         tell_of_world_size(saved, lightning.world_size)
-    try:
-        lightning.fit(parts.game, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit:  # Lightning's answer to Ctrl-C is exit status 1, which would say that something went wrong
-        if not is_child():
-            print("to go on: the same command again")
-        raise SystemExit(0 if is_child() else 130) from None
+    train(lightning, parts, checkpoint)
     if lightning.is_global_zero:
         if parts.data.skipped:
             (run_dir / "skipped.json").write_text(json.dumps(parts.data.skipped, indent=1, ensure_ascii=False) + "\n")
@@ -231,14 +192,35 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     return run_dir
 
 
-def is_child() -> bool:
-    """Whether another process of the run has started this one."""
-    return int(os.environ.get("LOCAL_RANK", 0)) > 0
+def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) -> None:
+    """Lightning's `fit`; says how to go on where it is broken off."""
+    try:
+        lightning.fit(parts.game, datamodule=parts.data, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C is exit status 1, which would say that something went wrong
+        if not ranks.rank():
+            print("waiting in the queue again" if requeued(lightning) else "to go on: the same command again")
+        raise SystemExit(130 if not ranks.rank() else 0) from None
+    except RuntimeError as error:
+        if lightning.world_size > 1 and ranks.lost_another(error):
+            raise ConnectionError(
+                f"another process of the run has ended, and this one with it ({str(error).splitlines()[0]}); the same "
+                "command goes on from the last checkpoint"
+            ) from error
+        raise
+
+
+def requeued(lightning: L.Trainer) -> bool:
+    """Whether SLURM had asked to stop before the time is up, and runs the job again: it then goes on by itself."""
+    asked_by = [callback.asked_by for callback in lightning.callbacks if isinstance(callback, Interrupt)]  # type: ignore[attr-defined]
+    job = os.environ.get("SLURM_JOB_ID")
+    if not job or not any(number in WARNINGS_OF_SLURM for number in asked_by):
+        return False
+    return subprocess.run(["scontrol", "requeue", job], check=False).returncode == 0
 
 
 def start_of(go_on: Path | None) -> Path | None:
     """The checkpoint that the run goes on from, which is held from now on; what rank 0 has found, on every rank."""
-    if is_child():
+    if ranks.rank():
         return Path(found) if (found := os.environ.get("T2VGAN_CHECKPOINT")) else None
     checkpoint = None
     if go_on:
@@ -278,12 +260,14 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
         wandb_offline(experiment.logger.wandb)
     if not go_on and experiment.run_dir:
         runs.refuse_used(Path(experiment.run_dir))
+    check_compilable(experiment)
     settings = experiment.trainer
     quiet_lightning()
     try:
         L.Trainer(
             accelerator=settings.accelerator, devices=settings.devices, logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False,
+            enable_progress_bar=False, enable_model_summary=False, num_nodes=settings.nodes,
+            plugins=ranks.environments(),
         )  # fmt: skip
     except (RuntimeError, TypeError, ValueError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
@@ -310,18 +294,6 @@ def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module, experiment: E
     }
 
 
-def refuse_foreign_launchers(experiment: Experiment) -> None:
-    """torchrun and srun start every rank themselves; their ranks do not agree on a run folder yet."""
-    if (
-        "TORCHELASTIC_RUN_ID" in os.environ
-        or int(os.environ.get("SLURM_NTASKS") or 1) > 1
-        or experiment.trainer.nodes > 1
-    ):
-        raise ConfigError(
-            "several nodes, torchrun and srun are not supported: start one process with trainer.devices=N"
-        )
-
-
 def hurried(experiment: Experiment) -> Experiment:
     """The same experiment with the judge, too, trained on a handful of clips: a rehearsal of every part."""
     devices = 1 if experiment.trainer.devices == "auto" else experiment.trainer.devices
@@ -337,7 +309,7 @@ def hurried(experiment: Experiment) -> Experiment:
 def claim_run_dir(experiment: Experiment, go_on: Path | None, fast_dev_run: bool) -> Path:
     """The folder of the run, with config.yaml and commit.txt; the same on every rank that this process starts."""
     inherited = os.environ.get("T2VGAN_RUN_DIR")
-    if inherited and is_child():
+    if inherited and ranks.rank():
         return Path(inherited)
     run_dir = go_on or runs.new_run_dir("fast_dev_run" if fast_dev_run else experiment.name, experiment.run_dir)
     if not go_on:
@@ -350,16 +322,3 @@ def claim_run_dir(experiment: Experiment, go_on: Path | None, fast_dev_run: bool
     with (run_dir / "commit.txt").open("a") as file:  # a resumed run may go on with newer code: it says so
         file.write(runs.commit() + "\n")
     return run_dir
-
-
-def spare_page_faults() -> None:
-    """Lets glibc keep freed memory: convolutions allocate and free megabytes thousands of times a minute.
-
-    Measured on a 2-core machine in float32: a fifth of the CPU time of a training step.
-    """
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD
-    except (OSError, AttributeError):
-        pass  # not glibc: nothing to do

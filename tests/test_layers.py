@@ -26,9 +26,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "callbacks": ("shapes", "metrics", "video", "checkpoint", "sealed"),
     "assemble": ("*",),
     "reports": ("assemble", "config", "datasets", "metrics", "shapes", "video"),
+    "devices": ("config",),
     "resume": ("config", "runs", "sealed"),
     "tracking": ("config",),
-    "training": ("assemble", "runs", "callbacks", "config", "resume", "sealed", "tracking"),
+    "ranks": ("config",),
+    "training": ("assemble", "ranks", "runs", "callbacks", "config", "devices", "resume", "sealed", "tracking"),
 }
 WITHOUT_LIGHTNING = (
     "shapes",

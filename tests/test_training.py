@@ -12,17 +12,15 @@ import pytest
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import training
+from t2vgan import devices, training
 from t2vgan.callbacks.ema import EMA
 from t2vgan.config import ConfigError, load, to_dict
+from t2vgan.devices import check_compilable, precision, settled
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.training import (
     claim_run_dir,
     hurried,
-    precision,
-    refuse_foreign_launchers,
     rounds,
-    settled,
 )
 
 
@@ -56,6 +54,12 @@ def test_automatic_precision_looks_at_the_gpu(monkeypatch: pytest.MonkeyPatch, a
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: able)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not able)
     assert precision(load("smoke")) == expected
+
+
+def test_compiled_critics_have_no_second_derivative():
+    check_compilable(load("smoke", ["trainer.compile=true"]))
+    with pytest.raises(ConfigError, match=r"losses.d/clip/r1 has to be computed by differences: method: finite"):
+        check_compilable(load("smoke", ["trainer.compile=true", "losses.d/clip/r1.method=exact"]))
 
 
 # ---- the run's folder
@@ -137,8 +141,8 @@ def test_several_devices_exchange_gradients_themselves():
 def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
     monkeypatch: pytest.MonkeyPatch, cores: int, batch: int, val: int, expected: tuple[int, int]
 ):
-    monkeypatch.setattr(training, "cores", lambda: cores)
-    monkeypatch.setattr(training, "gpu_found", lambda: False)
+    monkeypatch.setattr(devices, "cores", lambda: cores)
+    monkeypatch.setattr(devices, "gpu_found", lambda: False)
     found = settled(load("smoke", ["trainer.devices=auto", f"data.batch={batch}"]), val).trainer
     assert (found.devices, found.threads) == expected
     asked = load("smoke", ["trainer.devices=2", f"data.batch={batch}"])
@@ -148,7 +152,7 @@ def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
 @pytest.mark.parametrize(("gpus", "expected"), [(0, 1), (1, 1), (3, 2), (8, 8)])
 def test_automatic_devices_are_the_gpus_that_share_the_batch(monkeypatch: pytest.MonkeyPatch, gpus: int, expected: int):
     """No GPU, but one found: Apple's, of which there is one."""
-    monkeypatch.setattr(training, "gpu_found", lambda: True)
+    monkeypatch.setattr(devices, "gpu_found", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     found = settled(load("smoke", ["trainer.devices=auto", "data.batch=16"]), 50).trainer
@@ -211,12 +215,3 @@ def test_a_run_ends_with_a_validation_and_is_hardly_longer(steps: int, wanted: i
     total, between = rounds(steps, wanted)
     assert total % between == 0 and steps <= total < steps + max(1, steps / wanted) + 1
     assert between <= max(steps, 1) and between <= 2 * wanted + 1
-
-
-def test_launchers_whose_ranks_would_not_agree_are_refused(monkeypatch):
-    refuse_foreign_launchers(load("smoke"))
-    with pytest.raises(ConfigError, match=r"trainer\.devices=N"):
-        refuse_foreign_launchers(load("smoke", ["trainer.nodes=2"]))
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    with pytest.raises(ConfigError, match="torchrun"):
-        refuse_foreign_launchers(load("smoke"))

@@ -2,8 +2,8 @@
 
 Optuna decides what is tried next and keeps the record: `<folder>/journal.log`, which many processes may append to, also
 on a shared file system, or a database that `--storage` names. A trial has a folder, `<folder>/00003/`, with a run
-folder per seed in it. A worker holds its trial's folder; a trial that is running in the record but held by nobody was stopped,
-and the next worker goes on with it: its runs resume from their checkpoints.
+folder per seed in it. A worker holds its trial's folder; a trial that is running in the record but held by nobody was
+stopped, and the next worker goes on with it: its runs resume from their checkpoints.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch
 
 from t2vgan.checkpoint import load_generator
 from t2vgan.sealed import damage, read
-from tests.chaos.victim import ROUND, VALIDATION, WRITING, Kill, train
+from tests.chaos.victim import ROUND, VALIDATION, WRITING, Kill, play, train
 
 KILLS = int(os.environ.get("T2VGAN_KILLS", "50"))
 PER_RUN = 4
@@ -31,24 +32,23 @@ COMMAND = [
     *("--experiment", "smoke", "trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
     *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
 ]
-SAME_FILES = ("metrics.csv", "evaluation.jsonl")
 RUN = Path("runs/smoke/00000")
 
 
-def process(folder: Path, kill: Kill | None, trace: Path, *more: str) -> int:
+def process(target: Callable[..., None], *arguments: Any) -> int:
     """The exit code of one try; -9 when it was killed."""
     context: Any = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["t2vgan.training"])  # minutes of imports less; nothing of torch has been used there
-    victim = context.Process(target=train, args=(str(folder), [*COMMAND, *more], kill, str(trace)))
+    victim = context.Process(target=target, args=arguments)
     victim.start()
     victim.join(PATIENCE_S)
     assert victim.exitcode is not None, "it hangs"
     return victim.exitcode
 
 
-def planned(rng: random.Random) -> Kill:
+def planned(rng: random.Random, longest_s: dict[str, float]) -> Kill:
     phase = rng.choices([WRITING, VALIDATION, ROUND], [4, 3, 3])[0]
-    return Kill(phase, rng.randint(1, 2 if phase != ROUND else 3), rng.uniform(0, LONGEST_DELAY_S[phase]))
+    return Kill(phase, rng.randint(1, 3), rng.uniform(0, longest_s[phase]))
 
 
 def wandb_rows(run: Path) -> list[tuple[float, str, float]]:
@@ -63,6 +63,10 @@ def wandb_rows(run: Path) -> list[tuple[float, str, float]]:
     return sorted(row for row in found if row[1].startswith(("d/", "g/", "val/")))
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def differing(one: Any, other: Any, where: str = "") -> list[str]:
     """The places at which two checkpoints are not equal bit by bit."""
     if isinstance(one, dict):
@@ -75,18 +79,40 @@ def differing(one: Any, other: Any, where: str = "") -> list[str]:
     return [] if one == other else [where]
 
 
-def assert_same_end(run: Path, whole: Path) -> None:
-    for name in SAME_FILES:
+def assert_same_checkpoint(run: Path, whole: Path) -> None:
+    for name in ("metrics.csv", "evaluation.jsonl"):
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
     last, reference = (read(folder / "checkpoints" / "last.ckpt") for folder in (run, whole))
     assert damage(run / "checkpoints" / "last.ckpt") is None
     parts = ("state_dict", "optimizer_states", "loops", "global_step", "epoch", "callbacks")
     assert [p for part in parts for p in differing(last[part], reference[part], part)] == []
-    for name in ("generator.safetensors", "best_generator.safetensors"):
-        mine, theirs = (load_generator(folder / "checkpoints" / name)[0] for folder in (run, whole))
-        assert differing(mine, theirs) == [], name
-    assert sorted(p.name for p in (run / "samples").iterdir()) == sorted(p.name for p in (whole / "samples").iterdir())
-    assert wandb_rows(run) == wandb_rows(whole), "a row was lost, or came twice"
+    mine, theirs = (load_generator(folder / "checkpoints/generator.safetensors")[0] for folder in (run, whole))
+    assert differing(mine, theirs) == []
+
+
+def where_killed(trace: Path) -> Counter[str]:
+    return Counter(trace.read_text().splitlines()) if trace.exists() else Counter()
+
+
+def test_a_small_game_killed_again_and_again(tmp_path: Path):
+    """Twelve kills; loops, weights, averages, optimisers, rows and lines are those of a run that never stopped."""
+    rng, trace, done, runs = random.Random(2), tmp_path / "trace.txt", 0, 0
+    (tmp_path / "whole").mkdir()
+    assert process(play, str(tmp_path / "whole"), None, str(trace)) == 0
+    while done < 12:
+        folder = tmp_path / f"run{runs}"
+        folder.mkdir()
+        for _ in range(4):
+            kill = planned(rng, {WRITING: 0.01, VALIDATION: 0.01, ROUND: 0.003})
+            code = process(play, str(folder), kill, str(trace))
+            assert code in (0, -9), kill
+            done += code == -9
+        assert process(play, str(folder), None, str(trace)) == 0
+        assert_same_checkpoint(folder / "run", tmp_path / "whole" / "run")
+        runs += 1
+    where = where_killed(trace)
+    print(f"{done} kills in {runs} runs, all exact: {dict(where)}")
+    assert where[WRITING] and where[VALIDATION]
 
 
 @pytest.mark.slow
@@ -94,7 +120,7 @@ def assert_same_end(run: Path, whole: Path) -> None:
 def test_killed_again_and_again(tmp_path: Path):
     rng, trace, done = random.Random(6), tmp_path / "trace.txt", 0
     (tmp_path / "whole").mkdir()
-    assert process(tmp_path / "whole", None, trace) == 0
+    assert process(train, str(tmp_path / "whole"), COMMAND, None, str(trace)) == 0
     whole = tmp_path / "whole" / RUN
     runs = 0
     while done < KILLS:
@@ -103,16 +129,19 @@ def test_killed_again_and_again(tmp_path: Path):
         (folder / "data").symlink_to(tmp_path / "whole" / "data")
         here = 0
         while here < min(PER_RUN, KILLS - done):
-            code = process(folder, kill := planned(rng), trace)
+            kill = planned(rng, LONGEST_DELAY_S)
+            code = process(train, str(folder), COMMAND, kill, str(trace))
             assert code in (0, -9), (kill, (folder / "said.txt").read_text()[-2000:])
             if code == 0:
                 break  # it was at its end before the moment came
             here += 1
-        assert process(folder, None, trace) == 0, (folder / "said.txt").read_text()[-2000:]
-        assert_same_end(folder / RUN, whole)
-        assert [p.name for p in (folder / "runs/smoke").iterdir()] == ["00000"], "one run all along"
+        assert process(train, str(folder), COMMAND, None, str(trace)) == 0, (folder / "said.txt").read_text()[-2000:]
+        assert_same_checkpoint(folder / RUN, whole)
+        assert names(folder / RUN / "samples") == names(whole / "samples")
+        assert wandb_rows(folder / RUN) == wandb_rows(whole), "a row was lost, or came twice"
+        assert names(folder / "runs/smoke") == ["00000"], "one run all along"
         done, runs = done + here, runs + 1
-        where = Counter(trace.read_text().splitlines()) if trace.exists() else Counter()
+        where = where_killed(trace)
         print(f"{done} kills, {runs} runs, all exact; killed in {dict(where)}", flush=True)
     if KILLS >= 50:
         assert where[WRITING] >= 10 and where[VALIDATION] >= 10

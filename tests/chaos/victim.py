@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback
+
 WRITING, VALIDATION, ROUND, ELSEWHERE = "writing a checkpoint", "validation", "a round", "elsewhere"
 
 
@@ -55,6 +57,61 @@ class Phases:
         with self.trace.open("a") as file:
             file.write(self.stack[-1] + "\n")
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Judge(Callback):
+    """Validates as `callbacks.evaluation` does: a row for the loggers and a line of its own."""
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.values = run, list[float]()
+
+    def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self.values.clear()
+
+    def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *args: Any, **kwargs: Any) -> None:
+        self.values.append(float(outputs.mean()))
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        seen = float(pl_module.clips_seen)
+        pl_module.log_dict({"val/mean": sum(self.values), "clips_seen": seen})
+        with (self.run / "evaluation.jsonl").open("a") as file:
+            file.write(f"{seen} {self.values}\n")
+
+
+def play(folder: str, kill: Kill | None, trace: str) -> None:
+    """The same for a game of a fraction of a second, with all that a resume is made of."""
+    os.chdir(folder)
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.loops import _EvaluationLoop
+
+    from t2vgan import resume, sealed
+    from t2vgan.callbacks.checkpointing import Checkpointing
+    from t2vgan.callbacks.ema import EMA
+    from t2vgan.callbacks.owed import Owed
+    from t2vgan.tracking import ContinuedCsv, cut, lengths
+    from tests.callbacks.conftest import Data, Tiny
+
+    run = Path("run")
+    run.mkdir(exist_ok=True)
+    resume.hold(run)
+    checkpoint = resume.newest_checkpoint(run)
+    cut(run, sealed.read(checkpoint)["callbacks"]["Checkpointing"]["records"] if checkpoint else {})
+    phases = Phases(kill, Path(trace))
+    phases.within(Checkpointing, "_write", WRITING)
+    phases.within(_EvaluationLoop, "run", VALIDATION)
+    phases.within(Tiny, "training_step", ROUND)
+    owed = Owed()
+    saves = Checkpointing(
+        folder=run / "checkpoints", every_clips=8, config={}, card={}, owed=owed, records=lambda: lengths(run)
+    )
+    trainer = Trainer(
+        accelerator="cpu", default_root_dir=run, callbacks=[EMA(halflife_clips=9, rampup=1), owed, Judge(run), saves],
+        logger=ContinuedCsv(run), log_every_n_steps=1, max_epochs=-1, max_steps=24, val_check_interval=3,
+        check_val_every_n_epoch=None, num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False,
+        use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(Tiny(), datamodule=Data(5), ckpt_path=checkpoint, weights_only=True)
+    resume.mark_finished(run, 96)
 
 
 def train(folder: str, command: list[str], kill: Kill | None, trace: str) -> None:
