@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,16 +74,16 @@ def script(folder: Path, options: dict[str, Any], *, jobs: int = 1) -> str:
     return _make_sbatch_string(command=command, folder=folder, **options, **many)
 
 
+def check_here() -> None:
+    if not shutil.which("srun"):
+        raise ConfigError("--launch slurm: there is no srun here; --print shows the script that would be submitted")
+
+
 def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int = 1) -> list[str]:
     """Queues the command, `jobs` times as an array; returns the jobs' numbers. What they say goes to `folder`."""
     from submitit import SlurmExecutor
 
-    try:
-        executor = SlurmExecutor(folder=folder, max_num_timeout=REQUEUES)
-    except RuntimeError:
-        raise ConfigError(
-            "--launch slurm: there is no srun here; --print shows the script that would be submitted"
-        ) from None
+    executor = SlurmExecutor(folder=folder, max_num_timeout=REQUEUES)
     executor.update_parameters(**options, array_parallelism=jobs)
     os.environ.pop("T2VGAN_RUN_DIR", None)
     if jobs == 1:

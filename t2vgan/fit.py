@@ -75,6 +75,7 @@ def launch(args: argparse.Namespace, experiment: config.Experiment) -> None:
     if args.print:
         print(cluster.script(Path("jobs"), options))
         return
+    cluster.check_here()
     run = go_on or runs.new_run_dir(experiment.name, experiment.run_dir)
     kept = [word for word in args.overrides if not word.startswith("run_dir=")]
     named = ["--resume", str(run)] if args.resume else ["--experiment", args.experiment, f"run_dir={run}"]

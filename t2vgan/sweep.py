@@ -71,6 +71,7 @@ def launch(args: argparse.Namespace, plan: Plan) -> None:
     if args.print:
         print(cluster.script(folder, options, jobs=args.workers))
         return
+    cluster.check_here()
     words = [str(args.file), *(["--storage", args.storage] if args.storage else [])]
     jobs = cluster.submit(folder, options, cluster.Command("t2vgan.sweep", words), jobs=args.workers)
     print(f"jobs {', '.join(jobs)}: what they say goes to {folder}; --status shows the trials")
