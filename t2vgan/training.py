@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
+import html
 import json
 import logging
 import math
@@ -30,6 +31,7 @@ from t2vgan.callbacks.evaluation import Evaluation
 from t2vgan.callbacks.interrupt import WARNINGS_OF_SLURM, Interrupt
 from t2vgan.callbacks.owed import Owed
 from t2vgan.callbacks.progress import ProgressBar
+from t2vgan.callbacks.publish import Publish
 from t2vgan.callbacks.recovery import Recovery
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
@@ -43,6 +45,7 @@ from t2vgan.devices import (
     settled,
     spare_page_faults,
 )
+from t2vgan.reports import page
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -148,6 +151,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
             **saved,
         ),
         Curves(folder=run_dir),
+        Publish(folder=checkpoints, name=experiment.name, page=functools.partial(run_page, run_dir)),
         ProgressBar(total_clips=experiment.clips),
     ]
 
@@ -200,6 +204,20 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
             print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
         ended(experiment, run_dir, int(parts.game.clips_seen))
     return run_dir
+
+
+def run_page(run_dir: Path) -> str:
+    """The run's validations, its settings and its code as one html page."""
+    path = run_dir / "evaluation.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    names = [name for name in lines[-1] if not name.startswith(("floor/", "ceiling/"))] if lines else []
+    parts = [
+        page.section("Validations", page.curves(lines)),
+        page.section("Figures", page.table(names, [[line.get(name) for name in names] for line in lines])),
+        page.section("Settings", f"<pre>{html.escape((run_dir / 'config.yaml').read_text())}</pre>"),
+        page.section("Code", f"<pre>{html.escape((run_dir / 'commit.txt').read_text())}</pre>"),
+    ]
+    return page.page(run_dir.as_posix(), parts)
 
 
 def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) -> None:

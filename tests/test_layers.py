@@ -32,7 +32,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "resume": ("config", "runs", "sealed"),
     "tracking": ("config",),
     "ranks": ("config",),
-    "training": ("assemble", "ranks", "runs", "callbacks", "config", "devices", "resume", "sealed", "tracking"),
+    "training": (
+        "assemble",
+        "ranks",
+        "runs",
+        "callbacks",
+        "config",
+        "devices",
+        "resume",
+        "sealed",
+        "tracking",
+        "reports.page",
+    ),
 }
 WITHOUT_LIGHTNING = (
     "shapes",

@@ -52,6 +52,14 @@ def log_video(trainer: Trainer, key: str, path: str | Path, *, clips_seen: int, 
         _log_wandb(trainer, logger, key, wandb.Video(str(path), caption=caption or None), clips_seen)
 
 
+def log_page(trainer: Trainer, key: str, page: str, *, clips_seen: int) -> None:
+    """A html page, with everything inside it, to Weights & Biases."""
+    for logger in _loggers(trainer, WandbLogger):
+        import wandb
+
+        _log_wandb(trainer, logger, key, wandb.Html(page, inject=False), clips_seen)
+
+
 def _loggers(trainer: Trainer, kind: type) -> list[Any]:
     return [logger for logger in trainer.loggers if isinstance(logger, kind)] if trainer.is_global_zero else []
 

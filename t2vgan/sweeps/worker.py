@@ -132,9 +132,12 @@ def parameters(plan: Plan, params: dict[str, Any]) -> dict[str, Any]:
 
 def work(sweep: Sweep) -> None:
     """Trials until none is left to be made; raises Stopped when the worker is told to stop."""
-    signal.signal(signal.SIGTERM, _stop)
-    while (trial := next_trial(sweep)) is not None:
-        run_trial(sweep, trial)
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        while (trial := next_trial(sweep)) is not None:
+            run_trial(sweep, trial)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(*args: Any) -> None:
