@@ -13,7 +13,6 @@ from pathlib import Path
 from t2vgan.checkpoint import load_generator
 from t2vgan.video.decode import probe_video
 
-
 MEDIA = ("samples/video.path", "samples/video.caption", "attention/maps.path", "report.path")
 
 
