@@ -163,4 +163,18 @@ def try_to_hold(folder: Path) -> bool:
     return True
 
 
+def is_held(folder: Path) -> bool:
+    """Whether another process has hold of the folder now."""
+    try:
+        import fcntl
+
+        with (folder / LOCK).open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except (ImportError, FileNotFoundError):
+        return False
+    except OSError:
+        return True
+
+
 _held: dict[Path, int] = {}  # open for as long as the process lives: closing one would give the lock back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import netrc
@@ -139,9 +140,9 @@ class ContinuedWandb(WandbLogger):
 def wandb_id(run_dir: Path) -> str:
     """The run's W&B name, kept in the folder, so that a resumed run goes on in the same curves."""
     path = run_dir / "wandb_id.txt"
-    if not path.is_file():
-        by_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None  # of `wandb agent`
-        path.write_text((by_agent or secrets.token_hex(4)) + "\n")
+    by_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None  # of `wandb agent`
+    with contextlib.suppress(FileExistsError), path.open("x") as file:  # of several processes, the first one
+        file.write((by_agent or secrets.token_hex(4)) + "\n")
     return path.read_text().strip()
 
 

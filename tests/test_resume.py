@@ -136,8 +136,10 @@ def test_a_run_that_is_being_trained_is_refused_until_its_process_is_gone():
             ConfigError, match=rf"is being trained by process {other.pid} on .*: wait for it or stop it"
         ):
             resume.hold(run)
+        assert resume.is_held(run)
         other.kill()
         other.wait()
+    assert not resume.is_held(run) and not resume.is_held(run.parent)
     resume.hold(run)
     assert (run / "lock").read_text().startswith(f"process {os.getpid()} on ")
 

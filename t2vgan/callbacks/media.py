@@ -57,7 +57,7 @@ def log_page(trainer: Trainer, key: str, page: str, *, clips_seen: int) -> None:
     for logger in _loggers(trainer, WandbLogger):
         import wandb
 
-        _log_wandb(trainer, logger, key, wandb.Html(page, inject=False), clips_seen)
+        _log_wandb(trainer, logger, key, wandb.Html(page, inject=False, data_is_not_path=True), clips_seen)
 
 
 def _loggers(trainer: Trainer, kind: type) -> list[Any]:

@@ -231,6 +231,8 @@ def run_trial(sweep: Sweep, trial: Any) -> None:
 
 def _train(command: list[str], run: Path, metric: str, trial: Any) -> str:
     """Trains a run to its end: "" when it got there, "pruned", or what it said last as it failed."""
+    while resume.is_held(run):  # by what a worker that was killed has left: it saves and ends
+        time.sleep(POLL_S)
     said = run.with_suffix(".txt")
     with said.open("a") as file:
         child = subprocess.Popen(
