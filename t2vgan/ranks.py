@@ -120,5 +120,5 @@ def environments() -> list[Any]:
 
 def lost_another(error: BaseException) -> bool:
     """Whether the error is that of a collective which another process has left."""
-    signs = ("closed by peer", "reset by peer", "broken pipe", "gloo", "nccl", "connection refused", "store")
+    signs = ("closed by peer", "reset by peer", "broken pipe", "gloo", "nccl", "connection refused", "tcpstore")
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in signs)

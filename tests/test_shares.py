@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.shared_batch import round_of
+from tests.shared_batch import clips_of, round_of
 
 WITHOUT_MIRROR = ["losses.g/frames/mirror=0"]
 
@@ -62,3 +62,12 @@ def test_the_test_would_see_a_difference(tmp_path: Path):
     whole, other = (gradients(tmp_path, overrides=[*WITHOUT_MIRROR, f"seed={seed}"]) for seed in (0, 1))
     with pytest.raises(AssertionError):
         assert_equal(whole, other)
+
+
+def test_a_batch_in_equal_parts():
+    whole = clips_of(range(8))
+    parts = whole.split(4)
+    assert [part.indices for part in parts] == [[0, 1], [2, 3], [4, 5], [6, 7]] and whole.split(1) == [whole]
+    assert torch.equal(torch.cat([part.video for part in parts]), whole.video)
+    assert parts[1].captions == whole.captions[2:4] and parts[1].contrasts == whole.contrasts[2:4]
+    assert parts[1].attributes == [] and parts[3].epoch == whole.epoch
