@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reports": ("assemble", "config", "datasets", "metrics", "shapes", "video"),
     "devices": ("config",),
     "cluster": ("config", "command"),
-    "sweeps": ("config", "resume", "reports.page"),
+    "sweeps": ("config", "resume", "reports"),
     "resume": ("config", "runs", "sealed"),
     "tracking": ("config",),
     "ranks": ("config",),

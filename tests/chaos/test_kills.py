@@ -103,7 +103,7 @@ def test_a_small_game_killed_again_and_again(tmp_path: Path):
         folder = tmp_path / f"run{runs}"
         folder.mkdir()
         for _ in range(4):
-            kill = planned(rng, {WRITING: 0.01, VALIDATION: 0.01, ROUND: 0.003})
+            kill = planned(rng, {WRITING: 0.002, VALIDATION: 0.005, ROUND: 0.001})
             code = process(play, str(folder), kill, str(trace))
             assert code in (0, -9), kill
             done += code == -9
