@@ -39,6 +39,8 @@ def join(accelerator: str) -> None:
     how = launcher()
     if how is None:
         return
+    if how == "slurm" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise ConfigError("srun and sbatch have to be given --ntasks-per-node, not --ntasks alone")
     import torch
 
     if how == "slurm":

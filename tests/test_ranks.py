@@ -14,7 +14,7 @@ from t2vgan import ranks
 from t2vgan.config import ConfigError, load
 
 NAMES = ("TORCHELASTIC_RUN_ID", "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_JOB_ID", "SLURM_NTASKS")
-NAMES += ("SLURM_PROCID", "SLURM_STEP_ID", "SLURM_NNODES", "SLURM_LOCALID")
+NAMES += ("SLURM_PROCID", "SLURM_STEP_ID", "SLURM_NNODES", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE")
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,9 @@ def test_srun_and_the_script_that_calls_it(monkeypatch: pytest.MonkeyPatch):
     assert ranks.launcher() is None, "the batch script is not one of the tasks"
     assert type(ranks.environments()[0]).__name__ == "LightningEnvironment"
     told(monkeypatch, SLURM_STEP_ID=0, SLURM_PROCID=3)
+    with pytest.raises(ConfigError, match="have to be given --ntasks-per-node"):
+        ranks.join("cpu")
+    told(monkeypatch, SLURM_NTASKS_PER_NODE=2)
     assert ranks.launcher() == "slurm" and ranks.rank() == 3
     found = ranks.as_launched(load("smoke")).trainer
     assert (found.devices, found.nodes) == (2, 2)
