@@ -85,15 +85,10 @@ def open_sweep(plan: Plan, *, storage: str | None = None, folder: Path | None = 
 
 
 def _sampler(plan: Plan) -> Any:
+    """A grid needs none: its points are handed over one by one; Optuna's sampler for grids stops the whole study."""
     import optuna
 
-    if plan.method == "grid":
-        return optuna.samplers.GridSampler(
-            {name: [written(v) for v in vs] for name, vs in plan.choices.items()}, seed=0
-        )
-    return (
-        optuna.samplers.RandomSampler() if plan.method == "random" else optuna.samplers.TPESampler(constant_liar=True)
-    )
+    return optuna.samplers.TPESampler(constant_liar=True) if plan.method == "bayes" else optuna.samplers.RandomSampler()
 
 
 def _pruner(plan: Plan) -> Any:
@@ -119,6 +114,11 @@ def distributions(plan: Plan) -> dict[str, Any]:
         else:
             found[name] = FloatDistribution(r.low, r.high, log=r.log, step=r.step or None)
     return found
+
+
+def grid(plan: Plan) -> list[dict[str, str]]:
+    """Every point of it, as Optuna has it."""
+    return [{name: written(value) for name, value in point.items()} for point in plan.grid()]
 
 
 def written(value: Any) -> str:
@@ -170,11 +170,16 @@ def next_trial(sweep: Sweep) -> Any:
         for frozen in running:
             if resume.try_to_hold(trial_folder(sweep, frozen.number)):
                 return optuna.Trial(sweep.study, frozen._trial_id)
-        made = len(sweep.study.get_trials(deepcopy=False))
-        grid = sweep.plan.method == "grid"
-        limit = math.inf if sweep.plan.trials is None else sweep.plan.trials
-        if made >= min(limit, len(sweep.plan.grid()) if grid else math.inf):
+        trials = sweep.study.get_trials(deepcopy=False)
+        begun = [t for t in trials if t.state != optuna.trial.TrialState.WAITING]
+        if sweep.plan.trials is not None and len(begun) >= sweep.plan.trials:
             return None
+        if sweep.plan.method == "grid" and len(begun) == len(trials):
+            tried = [t.params for t in begun]
+            left = [point for point in grid(sweep.plan) if point not in tried]
+            if not left:
+                return None
+            sweep.study.enqueue_trial(left[0])
         trial = sweep.study.ask(distributions(sweep.plan))
         resume.try_to_hold(trial_folder(sweep, trial.number))
         return trial
