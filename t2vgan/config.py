@@ -36,6 +36,8 @@ class Data:
     root: str = "data"  # folder that holds the data sets
     batch: int = 16  # clips per step over all devices together
     workers: int = 0  # decoding processes per device
+    prefetch: int = 2  # batches that each of them has ready
+    pin_memory: bool = False  # for GPUs: batches in memory that is copied to them without waiting
     cache: bool = True  # read from a memory-mapped uint8 frame cache instead of decoding, when it fits
     cache_limit_gb: float = 8.0  # a larger data set is decoded instead
     files: bool = True  # a drawn data set also leaves its clips as .mp4 files with a manifest, to look at and to share
@@ -91,8 +93,12 @@ class Trainer:
     devices: Any = 1
     nodes: int = 1
     precision: str = "auto"  # auto | 32-true | bf16-mixed
+    accumulate: int = 1  # micro-batches that a device's share of a batch is computed in, for less memory
+    compile: bool = False  # torch.compile for the generator and the critics; penalties have to be `finite`
+    tf32: bool = False  # float32 products in TF32, on GPUs that have it
     threads: int = 0  # torch threads on a CPU; 0: leave as they are
     checkpoint_every_clips: int = 10_000
+    checkpoints_kept: int = 2  # the newest; the best generator is kept beside them
     log_every_steps: int = 20
     max_skipped: int = 20  # rounds in a row whose gradient is NaN or infinite; then the run goes back to a good state
 
@@ -101,8 +107,24 @@ class Trainer:
 class Logger:
     wandb: str = "auto"  # auto (online when logged in, else offline) | online | offline | off
     project: str = "t2vgan"
+    group: str = ""  # of the runs page; the experiment's name where it is empty
+    job_type: str = "train"
     csv: bool = True
     tensorboard: bool = False
+
+
+@dataclass
+class Cluster:
+    """The SLURM job of `--launch slurm`: `trainer.nodes` nodes with `trainer.devices` tasks each."""
+
+    partition: str = ""
+    gpus_per_node: int = 0
+    cpus_per_task: int = 4
+    mem_gb: int = 0  # 0: what the cluster gives
+    minutes: int = 1440  # of one try; a run that needs more is queued again and goes on
+    warning_s: int = 120  # before the time is up, to save and be queued again
+    setup: list[str] = field(default_factory=list)  # shell lines before the program, e.g. module load cuda
+    options: dict[str, Any] = field(default_factory=dict)  # further options of sbatch, e.g. {account: x}
 
 
 @dataclass
@@ -130,6 +152,7 @@ class Experiment:
     evaluation: Evaluation = field(default_factory=Evaluation)
     trainer: Trainer = field(default_factory=Trainer)
     logger: Logger = field(default_factory=Logger)
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 # A part that is chosen by name replaces the inherited one whole: options of another part mean nothing to it.
@@ -264,6 +287,11 @@ def _check_values(e: Experiment) -> None:
         "ema.halflife_clips": e.ema.halflife_clips,
         "trainer.log_every_steps": e.trainer.log_every_steps,
         "trainer.checkpoint_every_clips": e.trainer.checkpoint_every_clips,
+        "trainer.accumulate": e.trainer.accumulate,
+        "data.prefetch": e.data.prefetch,
+        "cluster.minutes": e.cluster.minutes,
+        "cluster.cpus_per_task": e.cluster.cpus_per_task,
+        "trainer.checkpoints_kept": e.trainer.checkpoints_kept,
         "trainer.max_skipped": e.trainer.max_skipped,
     }
     for key, value in positive.items():

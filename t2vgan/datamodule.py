@@ -89,7 +89,10 @@ class ClipsDataModule(L.LightningDataModule):
         return self._loader(Fixed(data, self._shape()), range(rank, len(data), ranks))
 
     def _loader(self, items: Dataset[Item], order: ShuffledShare | range) -> ClipLoader:
-        return ClipLoader(items, order=order, share=self._share(), workers=self.data.workers, note=self._note)
+        return ClipLoader(
+            items, order=order, share=self._share(), workers=self.data.workers, note=self._note,
+            prefetch=self.data.prefetch, pin=self.data.pin_memory,
+        )  # fmt: skip
 
     def _shape(self) -> Shape:
         return self.clip.frames, self.clip.size, self.clip.size, 3
@@ -232,6 +235,8 @@ class ClipLoader(DataLoader[Item]):
         share: int,
         workers: int,
         note: Callable[[dict[str, str]], None],
+        prefetch: int = 2,
+        pin: bool = False,
     ) -> None:
         super().__init__(
             items,
@@ -240,10 +245,11 @@ class ClipLoader(DataLoader[Item]):
             num_workers=workers,
             collate_fn=_batch,
             persistent_workers=workers > 0,
+            prefetch_factor=prefetch if workers else None,
             timeout=TIMEOUT_S if workers else 0,
             generator=torch.Generator(),  # so that the global one stays as it is
         )
-        self.order, self.note = order, note
+        self.order, self.note, self.pin = order, note, pin
         self.done = self.resume_at = 0
 
     def state_dict(self) -> dict[str, int]:
@@ -264,7 +270,10 @@ class ClipLoader(DataLoader[Item]):
             self.note(batch.skipped)
             if batch.video is not None:
                 seen += 1
-                yield _clips(batch.video, batch)
+                clips = _clips(batch.video, batch)
+                if self.pin:
+                    clips.video = clips.video.pin_memory()
+                yield clips
             elif isinstance(self.order, ShuffledShare):
                 raise ValueError(_none_left(batch.skipped))
         if skipped and not seen:

@@ -1,9 +1,12 @@
 """Train an experiment.
 
-    python -m t2vgan.fit --experiment lion_savanna                  # data made on first use, trains, logs
+    python -m t2vgan.fit --experiment lion_savanna                  # data made on first use, trains, logs; given again,
+                                                                    # it goes on with the run that was stopped
+    python -m t2vgan.fit --experiment lion_savanna --new            # another run, whatever there is
     python -m t2vgan.fit --experiment lion_savanna --fast_dev_run   # one round of everything, in a minute or two
     python -m t2vgan.fit --experiment lion_savanna clips=50000 g_optim.lr=1e-4 trainer.devices=2
     python -m t2vgan.fit --resume runs/lion_savanna/00003           # go on where a run was stopped
+    python -m t2vgan.fit --experiment lion_savanna --launch slurm   # as a job of a cluster; --print shows its script
 
 The keys that can be overridden are those that --print_config shows.
 """
@@ -14,7 +17,10 @@ import argparse
 import os
 from pathlib import Path
 
+from t2vgan import config, ranks
 from t2vgan.command import run_command
+
+FINISHED = Path("finished")  # in the place of a run folder
 
 
 def arguments() -> argparse.Namespace:
@@ -23,7 +29,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--experiment", help="name of a file in experiments/, or the path of a YAML file")
     parser.add_argument("--resume", metavar="RUN", help="a run folder: go on from its last checkpoint")
+    parser.add_argument("--new", action="store_true", help="start another run, even if one could go on")
     parser.add_argument("--fast_dev_run", action="store_true", help="one round, one validation, one sample sheet")
+    parser.add_argument("--launch", choices=["here", "slurm"], default="here", help="where to train")
+    parser.add_argument("--print", action="store_true", help="with --launch slurm: show the script, submit nothing")
     parser.add_argument("--print_config", action="store_true", help="print the merged experiment and stop")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides of the experiment's keys")
     return parser.parse_intermixed_args()
@@ -31,15 +40,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    from t2vgan import config
-
-    if bool(args.experiment) == bool(args.resume):
-        raise config.ConfigError("name either --experiment NAME or --resume RUN")
-    if args.resume and not (Path(args.resume) / "config.yaml").is_file():
-        raise config.ConfigError(f"--resume {args.resume}: no config.yaml there, so it is not a run folder")
-    if args.resume and args.fast_dev_run:
-        raise config.ConfigError("--fast_dev_run rehearses an experiment in a run of its own: leave --resume away")
-    started_by = os.environ.get("T2VGAN_RUN_DIR") if int(os.environ.get("LOCAL_RANK", 0)) > 0 else None
+    check(args)
+    inherits = ranks.launcher() is None and ranks.rank() > 0
+    started_by = os.environ.get("T2VGAN_RUN_DIR") if inherits else None
     if started_by:  # what rank 0 has read, even if its files have changed since
         experiment = config.load(Path(started_by) / "config.yaml")
     else:
@@ -48,9 +51,71 @@ def main() -> None:
         print(config.to_yaml(experiment), end="")
         return
 
+    if args.launch == "slurm":
+        launch(args, experiment)
+        return
+    ranks.join(experiment.trainer.accelerator)
+    go_on = Path(started_by) if started_by else ranks.decided(lambda: run_to_go_on_with(args, experiment))
+    if go_on == FINISHED:
+        return
+
     from t2vgan.training import fit  # imports torch and Lightning, which a typo need not wait for
 
-    fit(experiment, resume=Path(args.resume) if args.resume else None, fast_dev_run=args.fast_dev_run)
+    fit(experiment, go_on=go_on, fast_dev_run=args.fast_dev_run)
+
+
+def launch(args: argparse.Namespace, experiment: config.Experiment) -> None:
+    """Submits the command as a job with a run folder of its own, which it goes on with whenever it is started."""
+    from t2vgan import cluster, runs
+
+    go_on = run_to_go_on_with(args, experiment)
+    if go_on == FINISHED:
+        return
+    options = cluster.parameters(experiment, name=experiment.name)
+    if args.print:
+        print(cluster.script(Path("jobs"), options))
+        return
+    cluster.check_here()
+    run = go_on or runs.new_run_dir(experiment.name, experiment.run_dir)
+    kept = [word for word in args.overrides if not word.startswith("run_dir=")]
+    named = ["--resume", str(run)] if args.resume else ["--experiment", args.experiment, f"run_dir={run}"]
+    (job,) = cluster.submit(run / "job", options, cluster.Command("t2vgan.fit", [*named, *kept]))
+    print(f"job {job}: {run}; what it says goes to {run / 'job'}")
+
+
+def check(args: argparse.Namespace) -> None:
+    """ConfigError for arguments that do not go together."""
+    if bool(args.experiment) == bool(args.resume):
+        raise config.ConfigError("name either --experiment NAME or --resume RUN")
+    if args.resume and not (Path(args.resume) / "config.yaml").is_file():
+        raise config.ConfigError(f"--resume {args.resume}: no config.yaml there, so it is not a run folder")
+    if args.resume and args.new:
+        raise config.ConfigError("--resume goes on with a run and --new starts another: name one of them")
+    if args.print and args.launch != "slurm":
+        raise config.ConfigError("--print shows the script of --launch slurm; --print_config shows the experiment")
+    if args.launch == "slurm" and args.fast_dev_run:
+        raise config.ConfigError("--fast_dev_run is a rehearsal of a minute or two: leave --launch away")
+    if args.resume and args.fast_dev_run:
+        raise config.ConfigError("--fast_dev_run rehearses an experiment in a run of its own: leave --resume away")
+
+
+def run_to_go_on_with(args: argparse.Namespace, experiment: config.Experiment) -> Path | None:
+    """The run that the command means, None for a new one; says so and gives FINISHED where nothing is left to do."""
+    from t2vgan import resume
+
+    if args.resume:
+        found = resume.Found(Path(args.resume), resume.is_finished(Path(args.resume), experiment.clips))
+    elif args.new or args.fast_dev_run:
+        return None
+    else:
+        found = resume.existing(experiment)
+    if found and found.finished:
+        print(
+            f"{found.run} is finished ({experiment.clips:,} clips): --new trains another run; to train this one for "
+            f"longer, --resume {found.run} clips=..."
+        )
+        return FINISHED
+    return found.run if found else None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
-from t2vgan.losses.play import Contrast, Play, Seen
+from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
 from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video
@@ -54,6 +55,7 @@ class Told:
     wrong: TextFeatures | None
     content: Tensor
     contrast: Contrast | None
+    part: Part = WHOLE
 
 
 class T2VGAN(L.LightningModule):
@@ -86,21 +88,50 @@ class T2VGAN(L.LightningModule):
     # ---- the round ---------------------------------------------------------------------------------------------
 
     def training_step(self, clips: Clips, batch_idx: int) -> None:
-        torch.manual_seed(stable_seed(self.config.seed, int(self.clips_seen), self.global_rank, "round"))
         g_optim = self.optimizers()[0]  # type: ignore[index]
         d_optim = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # raw: Lightning then counts one step per round
         self.set_rates(g_optim, d_optim)
 
-        inputs, wrong_inputs = self.text_inputs(clips.captions), self.text_inputs(clips.wrong_captions)
-        looks = self.look(clips, self.text_encoder(inputs))
-
-        told = Told(self.read(inputs), self.read(wrong_inputs), inputs.content, self.contrast(clips))
-        self.step("d", d_optim, looks, told)
+        micros = clips.split(self.config.trainer.accumulate)  # one, unless gradients are accumulated
+        inputs = [self.text_inputs(micro.captions) for micro in micros]
+        wrong = [self.text_inputs(micro.wrong_captions) for micro in micros]
+        told = [
+            Told(self.read(right), self.read(other), right.content, self.contrast(micro))
+            for right, other, micro in zip(inputs, wrong, micros, strict=True)
+        ]
+        parts = self.parts(told)
+        once = list(self.looks(micros, inputs, keep=True)) if len(micros) == 1 else None
+        self.step("d", d_optim, once or self.looks(micros, inputs, keep=False), told, parts)
         with frozen([self.discriminators, self.critic_text]):
-            self.step("g", g_optim, looks, Told(self.read(inputs), None, inputs.content, None))
+            told = [Told(self.read(right), None, right.content, None) for right in inputs]
+            self.step("g", g_optim, once or self.looks(micros, inputs, keep=True), told, parts)  # rendered anew
 
         self.clips_seen += len(clips) * self.trainer.world_size
         self.log("clips_seen", self.clips_seen.float())
+
+    def looks(self, micros: list[Clips], inputs: list[TextInputs], *, keep: bool) -> Iterator[dict[str, Look]]:
+        """What the critics see of each micro-batch. `keep`: with the way back to the generator; else for them alone."""
+        for clips, right in zip(micros, inputs, strict=True):
+            with torch.set_grad_enabled(keep):
+                look = self.look(clips, self.text_encoder(right))
+            yield look
+
+    def parts(self, told: list[Told]) -> list[Part]:
+        """The parts of the round's batch that are this rank's, one for each micro-batch."""
+        ranks, micros = self.trainer.world_size, len(told)
+        if ranks * micros == 1:
+            return [WHOLE]
+        counts = torch.zeros(3, device=self.device)
+        for each in told:
+            if each.contrast is not None:
+                counts[0] += each.contrast.only_right.sum()
+                counts[1] += each.contrast.only_wrong.sum()
+            counts[2] += each.content.sum()
+        if ranks > 1:
+            torch.distributed.all_reduce(counts)
+        right, wrong, content = counts / (ranks * micros)
+        first = self.global_rank * micros
+        return [Part(first + i, ranks * micros, right, wrong, content) for i in range(micros)]
 
     def look(self, clips: Clips, text: TextFeatures) -> dict[str, Look]:
         """Renders the frames that the critics will look at and lets each of them see its share, real and fake."""
@@ -108,6 +139,8 @@ class T2VGAN(L.LightningModule):
         most = max(critic.frames or t for critic in self.discriminators.values())  # type: ignore[union-attr]
         chosen = self.draw(clips, "frames", lambda g: strided(t, most, g))
         z = self.noise(clips)
+        if k := getattr(self.generator, "numbers", 0):
+            self.generator.chance = self.draw(clips, "trial", lambda g: torch.randn(1 + k, generator=g))
         if self.generator.continuous:
             fake = self.generator(z, text, clips.times.gather(1, chosen))
         else:
@@ -135,13 +168,32 @@ class T2VGAN(L.LightningModule):
         return looks
 
     def step(
-        self,
-        side: str,
-        optim: Any,
-        looks: dict[str, Look],
-        told: Told,
+        self, side: str, optim: Any, looks: Iterable[dict[str, Look]], told: list[Told], parts: list[Part]
     ) -> None:
         """Weighted sum of the side's losses over all critics, one gradient step; skipped when it is not finite."""
+        losses: dict[str, Tensor] = {}
+        optim.zero_grad()
+        normed = [m for m in self.discriminators.modules() if isinstance(getattr(m, "frozen", None), bool)]
+        before = [layer.u for layer in normed]
+        for look, heard, part in zip(looks, told, parts, strict=True):
+            for layer, u in zip(normed, before, strict=True):
+                layer.u = u  # every micro-batch meets the same critics
+            torch.manual_seed(stable_seed(self.config.seed, int(self.clips_seen), 0, "round"))
+            terms = self.losses_of(side, look, dataclasses.replace(heard, part=part))
+            self.backward_alone(terms.pop("total") / len(parts))
+            for name, value in terms.items():
+                losses[name] = losses.get(name, 0.0) + value / len(parts)
+        players = [self.discriminators, self.critic_text] if side == "d" else [self.generator, self.text_encoder]
+        clip_norm = getattr(self.config, f"{side}_optim").clip_norm
+        norm = mean_gradients(parameters(players), self.trainer.world_size, clip_norm)
+        healthy = bool(torch.isfinite(norm))
+        if healthy:
+            optim.step()
+        self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
+        self.log_dict({**losses, f"{side}/grad_norm": norm})
+
+    def losses_of(self, side: str, looks: dict[str, Look], told: Told) -> dict[str, Tensor]:
+        """The side's losses by their names, without gradient, as `<side>/total` their sum, and as `total` with it."""
         losses, total = {}, torch.zeros((), device=self.device)
         for name, look in looks.items():
             play = self.play(side, name, look, told)
@@ -150,18 +202,12 @@ class T2VGAN(L.LightningModule):
                     value = getattr(term.loss, "discriminator" if side == "d" else "generator")(play)
                     losses[f"{side}/{name}/{loss}"] = value.detach()
                     total = total + term.weight * term.every * value
-        optim.zero_grad()
-        # DDP's reducer, where there is one, cannot follow two players in one module: `mean_gradients` does its work.
+        return {**losses, f"{side}/total": total.detach(), "total": total}
+
+    def backward_alone(self, loss: Tensor) -> None:
+        """DDP's reducer cannot follow two players in one module: `mean_gradients` does its work."""
         with getattr(self.trainer.strategy, "block_backward_sync", contextlib.nullcontext)():
-            self.manual_backward(total)
-        players = [self.discriminators, self.critic_text] if side == "d" else [self.generator, self.text_encoder]
-        clip_norm = getattr(self.config, f"{side}_optim").clip_norm
-        norm = mean_gradients(parameters(players), self.trainer.world_size, clip_norm)
-        healthy = bool(torch.isfinite(norm))
-        if healthy:
-            optim.step()
-        self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
-        self.log_dict({**losses, f"{side}/total": total.detach(), f"{side}/grad_norm": norm})
+            self.manual_backward(loss)
 
     def play(self, side: str, name: str, look: Look, told: Told) -> Play:
         critic: Any = self.discriminators[name]
@@ -183,13 +229,13 @@ class T2VGAN(L.LightningModule):
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
         if critic.blind:
-            return Play(*seen, z=look.z)
+            return Play(*seen, z=look.z, part=told.part)
         trial_features: Seen = ()
         if side == "g" and look.trial is not None:
             with torch.no_grad():
                 trial_features = critic.features(look.tried, look.times)
         trial = look.trial if side == "g" else None
-        return Play(*seen, text, told.wrong, told.content, told.contrast, trial, trial_features, look.z)
+        return Play(*seen, text, told.wrong, told.content, told.contrast, trial, trial_features, look.z, told.part)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 

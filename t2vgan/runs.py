@@ -31,7 +31,7 @@ def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
 
 
 def refuse_used(path: Path) -> None:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or any(child.name != "job" for child in path.iterdir())):
         raise ValueError(f"run_dir={path} is not empty: name a new folder, or go on with it by --resume {path}")
 
 

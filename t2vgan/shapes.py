@@ -56,6 +56,15 @@ class Clips:
     def __len__(self) -> int:
         return self.video.shape[0]
 
+    def split(self, parts: int) -> list[Clips]:
+        """Equal parts, in order."""
+        if parts == 1:
+            return [self]
+        size = len(self) // parts
+        shares = [{name: v[i * size : (i + 1) * size] for name, v in vars(self).items() if name != "epoch"}
+                  for i in range(parts)]  # fmt: skip
+        return [Clips(**share, epoch=self.epoch) for share in shares]
+
 
 @dataclass
 class TextFeatures:

@@ -13,6 +13,8 @@ from pathlib import Path
 from t2vgan.checkpoint import load_generator
 from t2vgan.video.decode import probe_video
 
+MEDIA = ("samples/video.path", "samples/video.caption", "attention/maps.path", "report.path")
+
 
 def main(run: Path) -> None:
     for name in ("config.yaml", "commit.txt", "metrics.csv", "evaluation.jsonl", "curves.png", "checkpoints/last.ckpt"):
@@ -23,20 +25,29 @@ def main(run: Path) -> None:
     print(f"{run}: generator of {len(tensors)} tensors after {card['clips_seen']} clips")
     for record in found(run, "wandb/offline-run-*/run-*.wandb"):
         logged = history(record)
-        for name in ("d/total", "val/fd_probe", "val/accuracy/place", "samples/video.path", "attention/maps.path"):
+        for name in ("d/total", "val/fd_probe", "val/accuracy/place", *MEDIA):
             seen = [item["clips_seen"] for item in logged if name in item]
             if not seen:
                 raise SystemExit(f"{record}: nothing was logged as {name}")
             print(f"{record.name}: {name} at {seen} clips")
+        once = [(item["clips_seen"], name) for item in logged for name in item if name.startswith(("d/", "g/", "val/"))]
+        if len(once) != len(set(once)):
+            raise SystemExit(f"{record}: rows came twice")
+        (settings,) = (entry["run"] for entry in records(record) if entry["type"] == "run")
+        print(f"{record.name}: {len(settings['config']['update'])} settings, group {settings.get('run_group')}")
     for video in found(run, "wandb/offline-run-*/files/media/videos/**/*.mp4"):
         print(f"{video}: {probe_video(video).frames} frames")
 
 
 def history(record: Path) -> list[dict]:
     """What was logged to Weights & Biases' own file, in order."""
+    return [entry["history"]["item"] for entry in records(record) if entry["type"] == "history"]
+
+
+def records(record: Path) -> list[dict]:
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(record)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
-    return [entry["history"]["item"] for entry in map(json.loads, lines) if entry["type"] == "history"]
+    return [json.loads(line) for line in lines]
 
 
 def found(run: Path, pattern: str) -> list[Path]:

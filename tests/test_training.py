@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 from pathlib import Path
@@ -11,24 +10,17 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import training
+from t2vgan import devices, training
 from t2vgan.callbacks.ema import EMA
-from t2vgan.config import ConfigError, load
+from t2vgan.config import ConfigError, load, to_dict
+from t2vgan.devices import check_accumulable, check_compilable, precision, settled
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.training import (
-    ContinuedCsv,
     claim_run_dir,
     hurried,
-    loggers,
-    precision,
-    refuse_foreign_launchers,
     rounds,
-    settled,
-    wandb_id,
-    wandb_offline,
 )
 
 
@@ -62,6 +54,20 @@ def test_automatic_precision_looks_at_the_gpu(monkeypatch: pytest.MonkeyPatch, a
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: able)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not able)
     assert precision(load("smoke")) == expected
+
+
+def test_compiled_critics_have_no_second_derivative():
+    check_compilable(load("smoke", ["trainer.compile=true"]))
+    with pytest.raises(ConfigError, match=r"losses.d/clip/r1 has to be computed by differences: method: finite"):
+        check_compilable(load("smoke", ["trainer.compile=true", "losses.d/clip/r1.method=exact"]))
+
+
+def test_micro_batches_have_to_add_up_to_the_batch():
+    check_accumulable(load("smoke", ["trainer.accumulate=2", "losses.g/frames/mirror=0"]))
+    with pytest.raises(ConfigError, match=r"data.batch = 8 cannot be shared equally by trainer.accumulate = 3"):
+        check_accumulable(load("smoke", ["trainer.accumulate=3"]))
+    with pytest.raises(ConfigError, match=r"losses.g/frames/mirror compares a clip with the whole batch"):
+        check_accumulable(load("smoke", ["trainer.accumulate=2"]))
 
 
 # ---- the run's folder
@@ -100,66 +106,11 @@ def test_processes_of_one_run_share_its_folder(monkeypatch: pytest.MonkeyPatch):
     assert claim_run_dir(load("smoke"), None, fast_dev_run=False) == Path("runs/smoke/00001")
 
 
-def test_nothing_to_go_on_from():
-    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
-    with pytest.raises(ConfigError, match=r"--resume .*: no checkpoints/last.ckpt in it"):
-        training.fit(load("smoke"), resume=run_dir)
-
-
 def test_rehearsals_are_short():
     whole, short = load("lion_savanna"), hurried(load("lion_savanna"))
     assert short.evaluation.probe["clips"] < 100 and short.data.val_clips == 2 * short.data.batch
     changed = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(short, f.name)}
     assert changed == {"evaluation", "data", "clips", "trainer"}
-
-
-# ---- loggers
-
-
-def test_the_usual_loggers():
-    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
-    csv_logger, wandb_logger = loggers(load("smoke", ["logger.wandb=offline"]), run_dir)
-    assert isinstance(csv_logger, CSVLogger) and Path(csv_logger.log_dir) == run_dir
-    assert isinstance(wandb_logger, WandbLogger) and wandb_logger.version == wandb_id(run_dir)
-
-
-def test_loggers_by_choice():
-    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
-    assert loggers(load("smoke", ["logger.wandb=off", "logger.csv=false"]), run_dir) == []
-    (found,) = loggers(load("smoke", ["logger.wandb=off", "logger.csv=false", "logger.tensorboard=true"]), run_dir)
-    assert isinstance(found, TensorBoardLogger)
-
-
-def test_a_resumed_run_goes_on_in_the_same_metrics(tmp_path: Path):
-    for first in (0, 2):
-        logger = ContinuedCsv(tmp_path)
-        for step in (first, first + 1):
-            logger.log_metrics({"d/total": step / 2, **({"late": 1.0} if step == 3 else {})}, step)
-            logger.save()
-    with (tmp_path / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["step"], float(row["d/total"]), row["late"]) for row in rows] == [
-        ("0", 0.0, ""), ("1", 0.5, ""), ("2", 1.0, ""), ("3", 1.5, "1.0"),
-    ]  # fmt: skip
-
-
-def test_the_name_at_wandb_stays(tmp_path: Path):
-    assert wandb_id(tmp_path) == wandb_id(tmp_path) and len(wandb_id(tmp_path)) == 8
-
-
-def test_wandb_is_offline_unless_somebody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    assert wandb_offline("auto") and wandb_offline("offline")
-    with pytest.raises(ConfigError, match="no key is configured: run 'wandb login', or take 'offline'"):
-        wandb_offline("online")
-    (tmp_path / ".netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    assert not wandb_offline("auto") and not wandb_offline("online") and wandb_offline("offline")
-    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
-    assert wandb_offline("auto"), "logged in elsewhere"
-    monkeypatch.setenv("WANDB_API_KEY", "x")
-    assert not wandb_offline("auto") and not wandb_offline("online")
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    assert wandb_offline("auto"), "as wandb itself would"
 
 
 # ---- the Trainer
@@ -181,7 +132,7 @@ def test_a_run_is_as_long_as_its_clips():
 def test_the_average_acts_first():
     made: Any = trainer()
     ours = [type(callback) for callback in made.callbacks if type(callback).__module__.startswith("t2vgan")]
-    assert ours[0] is EMA and len(ours) == 12
+    assert ours[0] is EMA and len(ours) == 14
 
 
 def test_several_devices_exchange_gradients_themselves():
@@ -198,8 +149,8 @@ def test_several_devices_exchange_gradients_themselves():
 def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
     monkeypatch: pytest.MonkeyPatch, cores: int, batch: int, val: int, expected: tuple[int, int]
 ):
-    monkeypatch.setattr(training, "cores", lambda: cores)
-    monkeypatch.setattr(training, "gpu_found", lambda: False)
+    monkeypatch.setattr(devices, "cores", lambda: cores)
+    monkeypatch.setattr(devices, "gpu_found", lambda: False)
     found = settled(load("smoke", ["trainer.devices=auto", f"data.batch={batch}"]), val).trainer
     assert (found.devices, found.threads) == expected
     asked = load("smoke", ["trainer.devices=2", f"data.batch={batch}"])
@@ -209,7 +160,7 @@ def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
 @pytest.mark.parametrize(("gpus", "expected"), [(0, 1), (1, 1), (3, 2), (8, 8)])
 def test_automatic_devices_are_the_gpus_that_share_the_batch(monkeypatch: pytest.MonkeyPatch, gpus: int, expected: int):
     """No GPU, but one found: Apple's, of which there is one."""
-    monkeypatch.setattr(training, "gpu_found", lambda: True)
+    monkeypatch.setattr(devices, "gpu_found", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     found = settled(load("smoke", ["trainer.devices=auto", "data.batch=16"]), 50).trainer
@@ -238,13 +189,23 @@ def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, mon
         training.fit(load("smoke", [override]))
 
 
-def test_a_checkpoint_of_another_model_changes_nothing(tmp_path: Path):
-    game = torch.nn.Linear(2, 3)
-    torch.save({"state_dict": game.state_dict()}, tmp_path / "last.ckpt")
-    training.check_checkpoint_fits(tmp_path / "last.ckpt", game)
-    for other in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
-        with pytest.raises(ConfigError, match="not that of this experiment"):
-            training.check_checkpoint_fits(tmp_path / "last.ckpt", other)
+def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_differ_are_named(tmp_path: Path):
+    game, smoke = torch.nn.Linear(2, 3), load("smoke")
+    saved = {"Checkpointing": {"config": to_dict(smoke), "world_size": 2}, "Owed": {"settled": True}}
+    torch.save({"state_dict": game.state_dict(), "callbacks": saved, "global_step": 3}, tmp_path / "last.ckpt")
+    found = training.check_checkpoint_fits(tmp_path / "last.ckpt", game, smoke)
+    assert (found["world_size"], found["settled"], found["rounds"]) == (2, True, 3)
+    other = load("smoke", ["generator.width=16", "trainer.devices=2"])
+    for net in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
+        with pytest.raises(ConfigError, match=r"settings differ: generator.width \(32 there, 16 here\); resume"):
+            training.check_checkpoint_fits(tmp_path / "last.ckpt", net, other)
+
+
+@pytest.mark.parametrize(("before", "said"), [(1, "trained by 1 process so far, goes on with 2"), (2, "")])
+def test_another_number_of_processes_is_said(before: int, said: str, capsys: pytest.CaptureFixture[str]):
+    training.tell_of_world_size({"world_size": before}, 2)
+    out = capsys.readouterr().out
+    assert said in out and ("no longer bit by bit" in out) == bool(said)
 
 
 def test_hardware_that_is_not_there():
@@ -262,12 +223,3 @@ def test_a_run_ends_with_a_validation_and_is_hardly_longer(steps: int, wanted: i
     total, between = rounds(steps, wanted)
     assert total % between == 0 and steps <= total < steps + max(1, steps / wanted) + 1
     assert between <= max(steps, 1) and between <= 2 * wanted + 1
-
-
-def test_launchers_whose_ranks_would_not_agree_are_refused(monkeypatch):
-    refuse_foreign_launchers(load("smoke"))
-    with pytest.raises(ConfigError, match=r"trainer\.devices=N"):
-        refuse_foreign_launchers(load("smoke", ["trainer.nodes=2"]))
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    with pytest.raises(ConfigError, match="torchrun"):
-        refuse_foreign_launchers(load("smoke"))

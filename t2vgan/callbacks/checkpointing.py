@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +13,57 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.export import export_generator
+from t2vgan.callbacks.owed import Owed, round_is_over
+from t2vgan.sealed import sealed
 from t2vgan.system import written_whole
 
 
 class Checkpointing(Checkpoint):
-    """Keeps `last.ckpt` in `folder`, the one before it as `previous.ckpt`, and `generator.safetensors` beside them.
+    """Keeps `last.ckpt` in `folder`, those before it as `previous.ckpt`, `previous-2.ckpt`, ..., and beside them
+    `generator.safetensors`.
 
-    Saved every `every_clips` clips, when training ends, and when it is broken off by an error, Ctrl-C or SIGTERM. Each
-    file is whole at any time. Not Lightning's ModelCheckpoint, which counts optimizer steps. The save at the last step
-    is made within that step: a checkpoint made after `fit` would resume at the next epoch.
+    Saved every `every_clips` clips, when training ends, and when it is broken off by an error, Ctrl-C or SIGTERM:
+    always the state right after a round, so that a run that goes on repeats or leaves out nothing. Broken off in the
+    middle of a round, the file before stays. Each file is whole at any time, and sealed (`t2vgan.sealed`). Not
+    Lightning's ModelCheckpoint, which counts optimizer steps.
 
     Args:
         folder: `checkpoints/` of the run folder.
         every_clips: 0 for the end only.
-        config: the experiment as plain values, for the generator's file.
+        config: the experiment as plain values: part of the checkpoint and of the generator's file.
         card: what else the generator's file says of the model; clips seen and metrics are added.
+        owed: what the last round owes; the callback that has to act before this one.
+        kept: how many checkpoints.
+        records: how long the run's records are by now (`tracking.lengths`), for a run that goes on to cut them back.
     """
 
-    def __init__(self, *, folder: str | Path, every_clips: int, config: dict[str, Any], card: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        folder: str | Path,
+        every_clips: int,
+        config: dict[str, Any],
+        card: dict[str, Any],
+        owed: Owed,
+        kept: int = 2,
+        records: Callable[[], dict[str, int]] = dict,
+    ) -> None:
         self.folder = Path(folder)
         self.every_clips = every_clips
         self.config = config
         self.card = card
-        self._unsaved = False
+        self.owed, self.kept, self.records = owed, kept, records
+        self._saved_at = self._tried_at = 0  # clips seen
+        self._ranks = 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"config": self.config, "world_size": self._ranks, "records": self.records()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._unsaved = False
+        self._saved_at = self._tried_at = int(pl_module.clips_seen)
+        self._ranks = trainer.world_size
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self._unsaved = True
         over = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
         clips = len(batch) * trainer.world_size
         if trainer.received_sigterm:  # here, since at the end of an epoch Lightning notices it too late to resume well
@@ -50,37 +72,66 @@ class Checkpointing(Checkpoint):
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        if self._unsaved:
-            self._save(trainer, pl_module)
-        else:  # the generator's card still lacks what the validation after the last step found
-            self._export(trainer, pl_module)
+        self.owed.settled = True  # the validation after the last round is over
+        self._save(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
+        if int(pl_module.clips_seen) == self._tried_at:
+            return
+        if not trainer.validating and not round_is_over(trainer):
+            trainer.print(
+                f"broken off in the middle of a round: what was saved last stays, {self.folder / 'last.ckpt'}"
+            )
+            return
         try:
-            if self._unsaved:
-                self._save(trainer, pl_module, alone=True)
-                trainer.print(f"saved after {int(pl_module.clips_seen):,} clips: {self.folder / 'last.ckpt'}")
+            done = trainer.fit_loop.epoch_loop.batch_progress.total
+            if done.completed < done.processed:  # before this callback's turn, which would have noted it
+                self.owed.note(trainer)
+            self._save(trainer, pl_module, alone=True)
+            trainer.print(f"saved after {int(pl_module.clips_seen):,} clips: {self.folder / 'last.ckpt'}")
         except Exception as error:  # the exception that ends the run is the one to show
             rank_zero_warn(f"{self.folder}: the run could not be saved as it broke off ({error})")
 
     def _save(self, trainer: Trainer, pl_module: Any, *, alone: bool = False) -> None:
         """`alone`: without waiting for the other ranks, one of which may have failed."""
+        self._tried_at = int(pl_module.clips_seen)
+        if trainer.is_global_zero:
+            self._write(trainer, int(pl_module.clips_seen))
+            self._export(trainer, pl_module)
+        if not alone:
+            trainer.strategy.barrier("Checkpointing")
+
+    def _write(self, trainer: Trainer, seen: int) -> None:
+        for logger in trainer.loggers:
+            logger.save()
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        checkpoint["loops"] = self.owed.loops
         last = self.folder / "last.ckpt"
-        with written_whole(last) if trainer.is_global_zero else nullcontext(last) as part:
-            if alone:
-                checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-                trainer.strategy.save_checkpoint(checkpoint, part)
-            else:
-                trainer.save_checkpoint(part, weights_only=False)
-            if trainer.is_global_zero and last.is_file():
-                rename_copy(last, self.folder / "previous.ckpt")
-        self._export(trainer, pl_module)
-        self._unsaved = False
+        try:
+            with written_whole(last) as part:
+                part.write_bytes(sealed(checkpoint))
+                if last.is_file() and seen != self._saved_at:
+                    self._rotate()
+        except OSError as error:
+            raise OSError(
+                f"{last}: the checkpoint after {seen:,} clips could not be written ({error.strerror or error}); what "
+                "was saved before is whole: make room, then give the same command again"
+            ) from error
+        self._saved_at = seen
+
+    def _rotate(self) -> None:
+        """Each checkpoint takes the name of the one before it; `last.ckpt` keeps its own, too, until it is replaced."""
+        older = [f"previous-{i}.ckpt" for i in range(2, self.kept)]
+        names = [self.folder / name for name in ["previous.ckpt", *older][: self.kept - 1]]
+        for i in reversed(range(1, len(names))):
+            if names[i - 1].is_file():
+                os.replace(names[i - 1], names[i])
+        if names:
+            rename_copy(self.folder / "last.ckpt", names[0])
 
     def _export(self, trainer: Trainer, pl_module: Any) -> None:
-        if trainer.is_global_zero:
-            path = self.folder / "generator.safetensors"
-            export_generator(path, trainer, pl_module, config=self.config, card=self.card)
+        path = self.folder / "generator.safetensors"
+        export_generator(path, trainer, pl_module, config=self.config, card=self.card)
 
 
 def rename_copy(path: Path, name: Path) -> None:

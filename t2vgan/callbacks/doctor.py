@@ -40,6 +40,7 @@ class Doctor(Callback):
         self.folder = Path(folder)
         self.every_steps, self.quiet_clips, self.window_clips = every_steps, quiet_clips, window_clips
         self.active: set[str] = set()
+        self._resumed = False
         self._forget()
 
     def _forget(self) -> None:
@@ -50,13 +51,22 @@ class Doctor(Callback):
         self._signs: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"active": sorted(self.active)}
+        kept = {"streaks": dict(self._streaks), "records": list(self._records), "last_look": self._last_look}
+        return {"active": sorted(self.active), **kept, "skipped": self._skipped, "clean": self._clean}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._forget()
         self.active = set(state_dict["active"])
+        self._streaks = dict(state_dict.get("streaks", {}))
+        self._records = list(state_dict.get("records", []))
+        self._last_look = state_dict.get("last_look", -1)
+        self._skipped, self._clean = state_dict.get("skipped", 0), state_dict.get("clean", 0)
+        self._resumed = True
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._forget()
+        if not self._resumed:
+            self._forget()
+        self._resumed = False
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not trainer.is_global_zero:

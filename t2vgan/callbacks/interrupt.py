@@ -9,6 +9,9 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
+# What jobs are sent some time before their end.
+WARNINGS_OF_SLURM = (signal.SIGUSR1, signal.SIGUSR2) if "SLURM_JOB_ID" in os.environ else ()
+
 
 class Interrupt(Callback):
     """Lets the round that Ctrl-C hits finish: otherwise the critics could be saved one step ahead of the generator.
@@ -16,20 +19,25 @@ class Interrupt(Callback):
     Only while training; validation and anything else stops at once, and so does a second Ctrl-C. SIGTERM is the same:
     Lightning's own handler would broadcast from within it, between the collectives of a round. Has to come after the
     callbacks that belong to the step (the average) and before `Checkpointing`, which saves what this one breaks off.
+    In a SLURM job its warnings (SIGUSR1, and SIGUSR2 from submitit) are the same, too. All ranks stop after one round.
     """
 
     def __init__(self) -> None:
         self._asked = False
+        self.asked_by: int | None = None  # the signal
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._asked = False
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, lambda *_: self._ask(trainer))
+            for number in (signal.SIGINT, signal.SIGTERM, *WARNINGS_OF_SLURM):
+                self._before[number] = signal.signal(number, lambda number, _: self._ask(trainer, number))
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self._asked:
+        asked = self._asked
+        if trainer.world_size > 1:  # the signal may have come to one rank before this round and to another after it
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if asked:
             raise KeyboardInterrupt
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
@@ -39,7 +47,8 @@ class Interrupt(Callback):
         if not isinstance(exception, KeyboardInterrupt):  # Lightning ignores further ones while it shuts down
             self._give_back()
 
-    def _ask(self, trainer: Trainer) -> None:
+    def _ask(self, trainer: Trainer, number: int) -> None:
+        self.asked_by = number
         if self._asked or not trainer.training:
             raise KeyboardInterrupt
         self._asked = True

@@ -52,9 +52,17 @@ def log_video(trainer: Trainer, key: str, path: str | Path, *, clips_seen: int, 
         _log_wandb(trainer, logger, key, wandb.Video(str(path), caption=caption or None), clips_seen)
 
 
+def log_page(trainer: Trainer, key: str, page: str, *, clips_seen: int) -> None:
+    """A html page, with everything inside it, to Weights & Biases."""
+    for logger in _loggers(trainer, WandbLogger):
+        import wandb
+
+        _log_wandb(trainer, logger, key, wandb.Html(page, inject=False, data_is_not_path=True), clips_seen)
+
+
 def _loggers(trainer: Trainer, kind: type) -> list[Any]:
     return [logger for logger in trainer.loggers if isinstance(logger, kind)] if trainer.is_global_zero else []
 
 
 def _log_wandb(trainer: Trainer, logger: Any, key: str, media: Any, clips_seen: int) -> None:
-    logger.experiment.log({key: media, CLIPS_SEEN: clips_seen, "trainer/global_step": trainer.global_step})
+    logger.log_metrics({key: media, CLIPS_SEEN: clips_seen}, step=trainer.global_step)  # which passes over what it has

@@ -62,6 +62,8 @@ class Continuous(nn.Module):
 
     continuous = True
     trial: Trial | None = None  # of the last call in training
+    numbers = Stage.numbers
+    chance: Tensor | None = None  # (b, 1 + numbers), normal: what decides the next trial
 
     def __init__(
         self,
@@ -128,11 +130,14 @@ class Continuous(nn.Module):
 
     @torch.no_grad()
     def tried(self, numbers: Tensor, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
-        """Every other clip mirrored, the others with what steers them nudged."""
+        """Half of the clips mirrored, the others with what steers them nudged."""
+        chance, self.chance = self.chance, None
+        if chance is None:
+            chance = torch.randn(len(numbers), 1 + self.numbers, device=numbers.device)
         trial = trial_of(self.mirror, canvas)
-        trial.turned = torch.arange(len(numbers), device=numbers.device) % 2 == 0
+        trial.turned = chance[:, 0] > 0
         trial.numbers, trial.spread = numbers, SPREAD
-        trial.nudges = SPREAD * torch.randn_like(numbers) * ~trial.turned[:, None]
+        trial.nudges = SPREAD * chance[:, 1:] * ~trial.turned[:, None]
         other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
         paths = self.stage.paths(numbers + trial.nudges, content, text, times, trial.mirrored ^ trial.turned)
         trial.video = self.stage.film(other, paths, self.size).transpose(1, 2)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from t2vgan.losses.play import Play, Seen
+from t2vgan.losses.play import WHOLE, Part, Play, Seen
 from t2vgan.shapes import Scalar, TextFeatures
 
 Score = Callable[[Seen], Tensor]  # what the critic's eyes saw -> one number per clip
@@ -21,15 +21,22 @@ def exact_penalty(score: Score, seen: Seen) -> Scalar:
     return torch.stack([s.square().flatten(1).sum(1) for s in slopes]).sum(0).mean() / 2
 
 
-def finite_difference_penalty(score: Score, seen: Seen, *, sigma: float) -> Scalar:
+def finite_difference_penalty(score: Score, seen: Seen, *, sigma: float, part: Part = WHOLE) -> Scalar:
     """The same in expectation from two forward passes: E[((D(x + sigma e) - D(x)) / sigma)^2] / 2, e ~ N(0, I).
 
     Seaweed-APT (Lin et al. 2025, section 3.3). No double backward, so it works with compiled critics and fused
     attention.
     """
     still = tuple(s.detach() for s in seen)
-    moved = tuple(s + sigma * torch.randn_like(s) for s in still)
+    moved = tuple(s + sigma * noise_like(s, part) for s in still)
     return ((score(moved) - score(still)) / sigma).square().mean() / 2
+
+
+def noise_like(seen: Tensor, part: Part) -> Tensor:
+    """This part's share of noise that is drawn for all clips of the round."""
+    if part.count == 1:
+        return torch.randn_like(seen)
+    return torch.randn_like(torch.cat([seen] * part.count)).chunk(part.count)[part.index]
 
 
 class GradientPenalty:
@@ -53,7 +60,7 @@ class GradientPenalty:
             seen = tuple(s.float() for s in seen)
             if self.method == "exact":
                 return exact_penalty(score, seen)
-            return finite_difference_penalty(score, seen, sigma=self.sigma)
+            return finite_difference_penalty(score, seen, sigma=self.sigma, part=play.part)
 
 
 @contextmanager

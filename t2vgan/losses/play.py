@@ -24,6 +24,25 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Which of the `count` equal parts of a round's batch a play is: ranks and accumulation steps have one each.
+
+    The gradient of the round is the mean over its parts. So what is no mean over clips needs to know of the others:
+    a mean over words divides by the words of the average part, and noise is drawn for all clips and shared out, so that
+    the gradient does not depend on how a batch is shared. None: the only part there is.
+    """
+
+    index: int = 0
+    count: int = 1
+    right: Tensor | None = None  # words that only right captions of contrasts have, in the average part
+    wrong: Tensor | None = None  # likewise of wrong captions
+    content: Tensor | None = None  # content words of the captions
+
+
+WHOLE = Part()
+
+
+@dataclass(frozen=True)
 class Play:
     """One critic looks at a batch of real and of fake clips that share their captions.
 
@@ -48,3 +67,4 @@ class Play:
     trial: Trial | None = None  # what could have been shown instead of the fakes
     trial_features: Seen = ()  # what the critic makes of that
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes
+    part: Part = WHOLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,14 +29,20 @@ class Words:
         features = tuple(f[pairs.owner] for f in play.real_features)
         right = play.critic.word_scores(features, pairs.right)[pairs.only_right]
         wrong = play.critic.word_scores(features, pairs.wrong)[pairs.only_wrong]
-        return mean(F.softplus(-right)) + mean(F.softplus(wrong))
+        return mean(F.softplus(-right), play.part.right) + mean(F.softplus(wrong), play.part.wrong)
 
     def generator(self, play: Play) -> Scalar:
         if play.text is None or play.content is None:
             raise ValueError("words: this critic is blind to captions; take the words term away or set blind: false")
-        return mean(F.softplus(-play.critic.word_scores(play.fake_features, play.text))[play.content])
+        scores = play.critic.word_scores(play.fake_features, play.text)[play.content]
+        return mean(F.softplus(-scores), play.part.content)
 
 
-def mean(values: Tensor) -> Scalar:
-    """0 where there is nothing to average: captions may differ by a word that only one of them has."""
-    return values.sum() / max(values.numel(), 1)
+def mean(values: Tensor, count: Tensor | None = None) -> Scalar:
+    """0 where there is nothing to average: captions may differ by a word that only one of them has.
+
+    `count`: of the average part of a round that is shared out.
+    """
+    if count is None:
+        return values.sum() / max(values.numel(), 1)
+    return values.sum() / torch.where(count > 0, count, 1.0)

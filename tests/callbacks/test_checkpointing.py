@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 
@@ -8,14 +9,19 @@ from lightning.pytorch import Callback
 from t2vgan.callbacks.checkpointing import Checkpointing, rename_copy
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.interrupt import Interrupt
+from t2vgan.callbacks.owed import Owed
 from t2vgan.checkpoint import load_generator
+from t2vgan.sealed import damage
 
 CONFIG, CARD = {"name": "tiny"}, {"experiment": "tiny"}
 AS_IN_FIT = {"max_epochs": -1, "limit_val_batches": 1.0, "val_check_interval": 3, "check_val_every_n_epoch": None}
 
 
-def keeper(fit, every_clips: int = 8) -> Checkpointing:
-    return Checkpointing(folder=fit.folder / "checkpoints", every_clips=every_clips, config=CONFIG, card=CARD)
+def keeper(fit, every_clips: int = 8, kind: type[Checkpointing] = Checkpointing, **options) -> list[Callback]:
+    """What a round owes, and what saves it."""
+    owed, folder = Owed(), fit.folder / "checkpoints"
+    options = {"folder": folder, "every_clips": every_clips, "config": CONFIG, "card": CARD, "owed": owed, **options}
+    return [owed, kind(**options)]
 
 
 def seen_in(path) -> int:
@@ -56,14 +62,25 @@ def test_every_so_often_and_at_the_end(fit):
             last = self.folder / "last.ckpt"
             counts.append(seen_in(last) if last.is_file() else 0)
 
-    fit(EMA(halflife_clips=9, rampup=1), Look(folder=fit.folder / "c", every_clips=8, config=CONFIG, card=CARD))
+    fit(EMA(halflife_clips=9, rampup=1), *keeper(fit, kind=Look))
+    folder = fit.folder / "checkpoints"
     assert counts == [0, 8, 8, 16, 16]
-    assert sorted(os.listdir(fit.folder / "c")) == ["generator.safetensors", "last.ckpt", "previous.ckpt"]
-    assert seen_in(fit.folder / "c" / "last.ckpt") == 20 and seen_in(fit.folder / "c" / "previous.ckpt") == 16
+    assert sorted(os.listdir(folder)) == ["generator.safetensors", "last.ckpt", "previous.ckpt"]
+    assert seen_in(folder / "last.ckpt") == 20 and seen_in(folder / "previous.ckpt") == 16
+    assert not damage(folder / "last.ckpt") and not damage(folder / "previous.ckpt")
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(1, []), (2, [16]), (4, [16, 12, 8]), (9, [16, 12, 8, 4])])
+def test_as_many_as_are_wanted(fit, kept, expected):
+    fit(*keeper(fit, 4, kept=kept))
+    folder = fit.folder / "checkpoints"
+    names = ["previous.ckpt", *(f"previous-{i}.ckpt" for i in range(2, 9))]
+    assert [seen_in(folder / name) for name in names if (folder / name).is_file()] == expected
+    assert seen_in(folder / "last.ckpt") == 20 and len(os.listdir(folder)) == 2 + len(expected)
 
 
 def test_the_generator_file(fit):
-    _, module = fit(EMA(halflife_clips=9, rampup=1), keeper(fit))
+    _, module = fit(EMA(halflife_clips=9, rampup=1), *keeper(fit))
     tensors, config, card = load_generator(fit.folder / "checkpoints" / "generator.safetensors")
     assert config == CONFIG and card == {**CARD, "clips_seen": 20, "metrics": {}}
     expected = {f"generator.{k}": v for k, v in module.ema_generator.state_dict().items()}
@@ -77,7 +94,7 @@ def test_a_run_that_was_cut_short_and_extended_ends_where_a_whole_one_does(fit, 
     """`max_steps` within an epoch, at its last batch, after it."""
     average = EMA(halflife_clips=9, rampup=1)
     whole = everything(*fit(average, max_steps=12, **AS_IN_FIT))
-    fit(average, keeper(fit, 1000), max_steps=stop_at, **AS_IN_FIT)
+    fit(average, *keeper(fit, 1000), max_steps=stop_at, **AS_IN_FIT)
     last = fit.folder / "checkpoints" / "last.ckpt"
     assert seen_in(last) == 4 * stop_at
     resumed = everything(*fit(average, max_steps=12, ckpt_path=str(last), **AS_IN_FIT))
@@ -93,7 +110,7 @@ def test_a_run_that_was_told_to_stop_resumes_exactly(fit, stop_at, how):
     whole = everything(*fit(average, max_steps=12, **AS_IN_FIT))
     with pytest.raises(SystemExit):
         told = Once(stop_at, lambda: os.kill(os.getpid(), how))
-        fit(average, told, Interrupt(), keeper(fit, 1000), max_steps=12, **AS_IN_FIT)
+        fit(average, told, Interrupt(), *keeper(fit, 1000), max_steps=12, **AS_IN_FIT)
     assert signal.getsignal(signal.SIGINT) is before
     last = fit.folder / "checkpoints" / "last.ckpt"
     assert seen_in(last) == 4 * (stop_at + 1)
@@ -101,44 +118,92 @@ def test_a_run_that_was_told_to_stop_resumes_exactly(fit, stop_at, how):
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
-def test_an_error_saves_what_there_is_and_is_raised(fit, capsys):
+class Fails(Callback):
+    """An error of another callback, after a round or in a validation."""
+
+    def __init__(self, *, at: int, hook: str) -> None:
+        self.at, self.hook = at, hook
+
+    def on_train_batch_end(self, trainer, pl_module, *args) -> None:
+        if self.hook == "round" and int(pl_module.clips_seen) == self.at:
+            boom()
+
+    def on_validation_batch_end(self, trainer, pl_module, *args) -> None:
+        if self.hook == "validation" and int(pl_module.clips_seen) == self.at:
+            boom()
+
+
+@pytest.mark.parametrize("last_in_line", [True, False])
+@pytest.mark.parametrize("hook", ["round", "validation"])
+def test_an_error_between_rounds_saves_what_there_is_and_is_raised(fit, capsys, hook, last_in_line):
+    average, fails = EMA(halflife_clips=9, rampup=1), Fails(at=12, hook=hook)
+    whole = everything(*fit(average, max_steps=12, **AS_IN_FIT))
+    order = [*keeper(fit, 1000), fails] if last_in_line else [fails, *keeper(fit, 1000)]
     with pytest.raises(RuntimeError, match="out of luck"):
-        fit(Once(3, boom), keeper(fit, 1000))
+        fit(average, *order, max_steps=12, **AS_IN_FIT)
     last = fit.folder / "checkpoints" / "last.ckpt"
     assert seen_in(last) == 12 and f"saved after 12 clips: {last}" in capsys.readouterr().out
+    resumed = everything(*fit(average, Owed(), max_steps=12, ckpt_path=str(last), **AS_IN_FIT))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_an_error_in_the_middle_of_a_round_saves_nothing(fit, capsys):
+    """The critics may be a step ahead of the generator: no resume from there would be exact."""
+    with pytest.raises(RuntimeError, match="out of luck"):
+        fit(Once(3, boom), *keeper(fit, 8))
+    assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 8
+    assert "broken off in the middle of a round" in capsys.readouterr().out
 
 
 def test_an_error_before_anything_was_done_leaves_the_files_alone(fit):
-    fit(keeper(fit))
+    fit(*keeper(fit))
     last = fit.folder / "checkpoints" / "last.ckpt"
     before = last.stat()
     with pytest.raises(RuntimeError, match="out of luck"):
-        fit(Once(0, boom), keeper(fit))
+        fit(Once(0, boom), *keeper(fit))
     assert last.stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_an_error_right_after_a_save_does_not_put_half_a_step_over_it(fit):
     with pytest.raises(RuntimeError, match="out of luck"):
-        fit(Once(2, boom), keeper(fit, 8))
+        fit(Once(2, boom), *keeper(fit, 8))
     assert sorted(os.listdir(fit.folder / "checkpoints")) == ["generator.safetensors", "last.ckpt"]
 
 
 def test_when_saving_fails_too_the_first_error_is_the_one_raised(fit, monkeypatch):
     def full(*args, **kwargs):
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    def trouble():
-        monkeypatch.setattr("lightning.pytorch.strategies.SingleDeviceStrategy.save_checkpoint", full)
-        boom()
+    class Trouble(Fails):
+        def on_train_batch_end(self, trainer, pl_module, *args) -> None:
+            if int(pl_module.clips_seen) == 12:
+                monkeypatch.setattr("pathlib.Path.write_bytes", full)
+                boom()
 
     with pytest.raises(RuntimeError, match="out of luck"), pytest.warns(UserWarning, match="No space left"):
-        fit(Once(3, trouble), keeper(fit, 8))
+        fit(Trouble(at=12, hook="round"), *keeper(fit, 8))
     assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 8
     assert sorted(os.listdir(fit.folder / "checkpoints")) == ["generator.safetensors", "last.ckpt"]
 
 
+def test_a_full_disk_is_said_once_and_the_checkpoint_before_is_whole(fit, monkeypatch, recwarn):
+    class Fills(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *args) -> None:
+            if int(pl_module.clips_seen) == 16:
+                monkeypatch.setattr("t2vgan.callbacks.checkpointing.sealed", full)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"last.ckpt: the checkpoint after 16 clips could not be written \(No space left"):
+        fit(Fills(), *keeper(fit, 8))
+    last = fit.folder / "checkpoints" / "last.ckpt"
+    assert seen_in(last) == 8 and damage(last) is None and len(os.listdir(last.parent)) == 2
+    assert not [w for w in recwarn if "could not be saved" in str(w.message)]
+
+
 def test_fast_dev_run_saves(fit):
-    fit(keeper(fit, 10_000), fast_dev_run=True)
+    fit(*keeper(fit, 10_000), fast_dev_run=True)
     assert seen_in(fit.folder / "checkpoints" / "last.ckpt") == 4
 
 

@@ -22,6 +22,7 @@ from t2vgan import assemble
 from t2vgan.callbacks.checkpointing import Checkpointing
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.kept import keep, put_back
+from t2vgan.callbacks.owed import Owed
 from t2vgan.callbacks.recovery import DivergedError, Recovery
 from t2vgan.config import load
 
@@ -131,12 +132,12 @@ def test_what_is_kept_stays_as_it_was():
 
 
 def test_divergence_ends_the_run_and_saves_the_good_state(fit):
-    keeper = Checkpointing(folder=fit.folder / "c", every_clips=0, config={}, card={})
+    keeper = Checkpointing(folder=fit.folder / "c", every_clips=0, config={}, card={}, owed=(owed := Owed()))
     recovery = Recovery(folder=fit.folder, max_skipped=5, every_clips=4)
     module = fit.Tiny(broken_from=3)
     found = r"training diverged: at 92 clips .*in 5 rounds in a row \(g/skipped\).*going back 3 times.* of 8 clips"
     with pytest.raises(DivergedError, match=found):
-        fit(recovery, keeper, module=module, batches=40)
+        fit(recovery, owed, keeper, module=module, batches=40)
     assert issubclass(DivergedError, ValueError)
     assert [line.split(" clips")[0] for line in lines(fit.folder)] == ["32", "52", "72"]
     saved = torch.load(fit.folder / "c" / "last.ckpt", weights_only=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.discriminators.blocks import SpectralConv2d
-from t2vgan.losses.gradient_penalty import R1, R2, exact_penalty, finite_difference_penalty
-from t2vgan.losses.play import Play
+from t2vgan.losses.gradient_penalty import R1, R2, exact_penalty, finite_difference_penalty, noise_like
+from t2vgan.losses.play import WHOLE, Part, Play
 
 MakePlay = Callable[..., Play]
 METHODS = ["exact", "finite"]
@@ -172,3 +172,21 @@ def test_bfloat16_around_it_does_not_reach_it(make_play: MakePlay, method: str):
 def test_a_method_that_does_not_exist():
     with pytest.raises(ValueError, match="method 'zero' is not one of exact, finite"):
         R1(method="zero")
+
+
+@pytest.mark.parametrize("shape", [(8, 3), (8, 3, 4, 5)])
+def test_noise_is_drawn_for_the_whole_batch_and_shared_out(shape: tuple[int, ...]):
+    seen = torch.zeros(shape)
+    if len(shape) == 4:
+        seen = seen.to(memory_format=torch.channels_last)
+
+    def drawn(of: torch.Tensor, part: Part) -> torch.Tensor:
+        torch.manual_seed(3)
+        return noise_like(of, part)
+
+    whole = drawn(seen, WHOLE)
+    torch.manual_seed(3)
+    assert torch.equal(whole, torch.randn_like(seen))
+    for count in (2, 4):
+        shares = [drawn(share, Part(i, count)) for i, share in enumerate(seen.chunk(count))]
+        assert torch.equal(torch.cat(shares), whole)

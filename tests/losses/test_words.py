@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import softplus
 
 from t2vgan.losses.play import Contrast, Play
-from t2vgan.losses.words import Words
+from t2vgan.losses.words import Words, mean
 from t2vgan.shapes import TextFeatures
 
 
@@ -62,3 +62,10 @@ def test_a_blind_critic_is_a_clear_mistake(make_play: Callable[..., Play]):
     for side in (Words().discriminator, Words().generator):
         with pytest.raises(ValueError, match="words: this critic is blind"):
             side(blind)
+
+
+def test_shares_of_unequal_numbers_of_words_add_up_to_the_mean_over_all():
+    values = torch.tensor([1.0, 2.0, 3.0, 10.0])
+    shares, count = (values[:1], values[1:]), torch.tensor(2.0)
+    assert torch.stack([mean(share, count) for share in shares]).mean() == mean(values) == 4.0
+    assert mean(values[:0], torch.tensor(0.0)) == 0.0

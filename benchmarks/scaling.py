@@ -1,0 +1,266 @@
+"""What a round costs in one process and in two, and what of it is not the game: exchange, waiting for data, Lightning.
+
+    python benchmarks/scaling.py --experiment lion_savanna             # one thread per process, on a quiet machine
+    python benchmarks/scaling.py --experiment lion_savanna --rounds 40
+    python benchmarks/scaling.py --gpu                                 # clips/s and share of the peak, 64 to 256 pixels
+
+Random clips and real captions, the experiment's own sizes and batch. Medians over rounds, after warming up. The bar for
+Lightning is 5 % of a bare loop over the same module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+
+from t2vgan import assemble, config, devices
+from t2vgan.config import Experiment
+from t2vgan.shapes import Clips
+from t2vgan.training import quiet_lightning
+
+WARM_UP = 3
+H100_BF16_FLOPS = 989e12  # dense; --peak for other cards
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", default="lion_savanna")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--processes", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--gpu", action="store_true", help="on a GPU: sizes, with and without compile")
+    parser.add_argument("--peak", type=float, default=H100_BF16_FLOPS, help="of the GPU in bfloat16, FLOP per second")
+    parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--ranks", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    args = parser.parse_intermixed_args()
+    quiet_lightning()
+    devices.spare_page_faults()
+    experiment = config.load(args.experiment, args.overrides)
+    if args.rank is not None:
+        print(json.dumps(rank_main(experiment, args.rounds, args.ranks)), flush=True)
+    elif args.gpu:
+        on_gpu(args.experiment, args.overrides, args.rounds, args.peak)
+    else:
+        overheads(experiment, args.rounds)
+        for ranks in args.processes:
+            processes(ranks)
+
+
+# ---- processes
+
+
+def processes(ranks: int) -> None:
+    """Starts the ranks anew, each with one thread, and prints what rank 0 has measured."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(ranks)}
+    shared |= {"NODE_RANK": "0", "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, *sys.argv, "--rank", str(rank), "--ranks", str(ranks)],
+            env={**shared, "LOCAL_RANK": str(rank)}, stdout=subprocess.PIPE, text=True,
+        )
+        for rank in range(ranks)
+    ]  # fmt: skip
+    said = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        raise SystemExit("a process has failed; see above")
+    found = json.loads(said[0].strip().splitlines()[-1])
+    pace = f"{1000 * found['round']:.0f} ms a round, {found['clips'] / found['round']:.1f} clips/s"
+    shares = f"exchange of gradients {100 * found['exchange']:.1f} %, waiting for data {100 * found['data']:.1f} %"
+    print(f"{ranks} process{'es' * (ranks > 1)}: {pace}; {shares}")
+
+
+def rank_main(experiment: Experiment, rounds: int, ranks: int) -> dict[str, float]:
+    torch.set_num_threads(1)
+    watch = Watch()
+    torch.distributed.all_reduce = watch.timed(torch.distributed.all_reduce, "exchange")
+    game, share = game_of(experiment), experiment.data.batch // ranks
+    lightning_loop(game, watch, batches(experiment, share, rounds + WARM_UP), ranks=ranks)
+    whole = sum(watch.rounds[WARM_UP:]) or 1.0
+    return {
+        "clips": experiment.data.batch,
+        "round": statistics.median(watch.rounds[WARM_UP:]),
+        "exchange": watch.spent.get("exchange", 0.0) / whole,
+        "data": watch.spent.get("data", 0.0) / whole,
+    }
+
+
+# ---- Lightning, callbacks
+
+
+def overheads(experiment: Experiment, rounds: int) -> None:
+    """The same rounds in a bare loop, in Lightning, and in Lightning with the callbacks that act in every round."""
+    from t2vgan.callbacks.ema import EMA
+    from t2vgan.callbacks.interrupt import Interrupt
+    from t2vgan.callbacks.owed import Owed
+    from t2vgan.callbacks.vital_signs import VitalSigns
+
+    torch.set_num_threads(1)
+    kinds: dict[str, Callable[[], list[float]]] = {
+        "bare loop": lambda: bare_loop(
+            game_of(experiment), batches(experiment, experiment.data.batch, rounds + WARM_UP)
+        ),
+        "Lightning": lambda: with_lightning(experiment, rounds),
+        "with callbacks": lambda: with_lightning(
+            experiment,
+            rounds,
+            EMA(halflife_clips=2000, rampup=0.1),
+            VitalSigns(every_steps=experiment.trainer.log_every_steps),
+            Owed(),
+            Interrupt(),
+        ),
+    }
+    times: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(3):  # in turns, so that other work on the machine meets all of them
+        for name, run in kinds.items():
+            times[name] += run()[WARM_UP:]
+    bare = statistics.median(times["bare loop"])
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"{name}: {1000 * median:.1f} ms a round, {100 * (median / bare - 1):+.1f} % of the bare loop")
+
+
+def with_lightning(experiment: Experiment, rounds: int, *callbacks: L.Callback) -> list[float]:
+    watch = Watch()
+    items = batches(experiment, experiment.data.batch, rounds + WARM_UP)
+    lightning_loop(game_of(experiment), watch, items, *callbacks)
+    return watch.rounds
+
+
+def lightning_loop(game: Any, watch: Watch, items: list[Clips], *callbacks: L.Callback, ranks: int = 1) -> None:
+    trainer = L.Trainer(
+        accelerator="cpu", devices=ranks, max_steps=len(items), logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[*callbacks, watch],
+        strategy=DDPStrategy(broadcast_buffers=False) if ranks > 1 else "auto", use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(game, Loader(items, watch))  # type: ignore[arg-type]
+
+
+def bare_loop(game: Any, items: list[Clips]) -> list[float]:
+    """The module's own round with nothing around it."""
+    optims = game.configure_optimizers()
+    trainer = SimpleNamespace(world_size=1, global_rank=0, global_step=0, strategy=None)
+    game._trainer = trainer
+    game.optimizers = lambda use_pl_optimizer=True: optims
+    game.manual_backward = lambda loss: loss.backward()
+    game.log = game.log_dict = lambda *args, **kwargs: None
+    game.train()
+    times = []
+    for k, clips in enumerate(items):
+        begun = time.perf_counter()
+        game.training_step(clips, k)
+        trainer.global_step += 1
+        times.append(time.perf_counter() - begun)
+    return times
+
+
+class Watch(L.Callback):
+    """Seconds from the end of one round to that of the next, and what is spent on named things within."""
+
+    def __init__(self) -> None:
+        self.rounds: list[float] = []
+        self.spent: dict[str, float] = {}
+        self._last = 0.0
+
+    def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                if len(self.rounds) >= WARM_UP:
+                    self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - begun
+
+        return wrapped
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._last = time.perf_counter()
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        now = time.perf_counter()
+        self.rounds.append(now - self._last)
+        self._last = now
+
+
+class Loader:
+    """Clips that are there; what it takes to hand them over counts as waiting for data."""
+
+    def __init__(self, items: list[Clips], watch: Watch) -> None:
+        self.items, self.watch = items, watch
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Clips]:
+        hand = self.watch.timed(lambda i: self.items[i], "data")
+        return (hand(i) for i in range(len(self.items)))
+
+
+def game_of(experiment: Experiment) -> Any:
+    return assemble.model(experiment, assemble.text_pipeline(experiment))
+
+
+def batches(experiment: Experiment, share: int, count: int) -> list[Clips]:
+    clip = experiment.clip
+    made = Clips(
+        video=torch.rand(share, 3, clip.frames, clip.size, clip.size) * 2 - 1,
+        times=(torch.arange(clip.frames) * clip.duration_s / clip.frames).repeat(share, 1),
+        captions=["a lion walks across the savanna heading left at noon"] * share,
+        wrong_captions=["a zebra rests in the snow facing right at night"] * share,
+        keys=[str(i) for i in range(share)],
+        indices=list(range(share)),
+        contrasts=[(("a lion walks at noon", "a lion rests at noon"),)] * share,
+    )
+    return [made] * count
+
+
+# ---- GPUs
+
+
+def on_gpu(name: str, overrides: list[str], rounds: int, peak: float) -> None:
+    """Clips per second and model FLOP utilisation in bfloat16: FLOP of a round, counted by torch, over the peak."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    if not torch.cuda.is_available():
+        raise SystemExit("--gpu: there is no CUDA device here")
+    for size in (64, 128, 256):
+        for compiled in (False, True):
+            experiment = config.load(
+                name, [*overrides, f"clip.size={size}", f"trainer.compile={str(compiled).lower()}"]
+            )
+            game = game_of(experiment).cuda()
+            if compiled:
+                devices.compile_parts(game)
+            clips = batches(experiment, experiment.data.batch, 1)[0]
+            clips.video, clips.times = clips.video.cuda(), clips.times.cuda()
+            with torch.autocast("cuda", torch.bfloat16):
+                bare_loop(game, [clips] * WARM_UP)
+                with FlopCounterMode(display=False) as counter:
+                    bare_loop(game, [clips])
+                torch.cuda.synchronize()
+                begun = time.perf_counter()
+                bare_loop(game, [clips] * rounds)
+                torch.cuda.synchronize()
+            took = (time.perf_counter() - begun) / rounds
+            use = counter.get_total_flops() / took / peak
+            kind = f"{size} pixels{', compiled' * compiled}"
+            print(f"{kind}: {len(clips) / took:.1f} clips/s, {100 * use:.1f} % of the peak")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Jobs of a SLURM cluster, by submitit: one that is stopped before its time saves, is queued again and goes on exactly.
+
+The job gives the same command again whenever SLURM starts it, so it goes on by itself: after a warning that its time is
+up (it then finishes the round, saves and queues itself again), after pre-emption, after the failure of a node.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from t2vgan.config import ConfigError, Experiment
+
+REQUEUES = 1000  # times that a job may run out of time
+
+
+@dataclass
+class Command:
+    """`python -m <module> <arguments>`, for submitit: every task of the job calls it, and so does every later try."""
+
+    module: str
+    arguments: list[str]
+
+    def __call__(self) -> None:
+        from t2vgan.command import run_command
+
+        sys.argv = [self.module.rsplit(".", 1)[-1], *self.arguments]
+        run_command(importlib.import_module(self.module).main)
+
+    def checkpoint(self) -> Any:
+        """What submitit queues when it is warned before training has begun: the same again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def parameters(experiment: Experiment, *, name: str, alone: bool = False) -> dict[str, Any]:
+    """sbatch's options for the experiment; `alone`: for one task, as a worker of a sweep is."""
+    wanted, settings = experiment.cluster, experiment.trainer
+    tasks = max(1, wanted.gpus_per_node) if settings.devices == "auto" else settings.devices
+    if not isinstance(tasks, int):
+        raise ConfigError(f"trainer.devices is {tasks}: a cluster's job needs a number, the processes of each node")
+    found: dict[str, Any] = {
+        "job_name": name,
+        "nodes": 1 if alone else settings.nodes,
+        "ntasks_per_node": 1 if alone else tasks,
+        "cpus_per_task": wanted.cpus_per_task,
+        "time": wanted.minutes,
+        "signal_delay_s": wanted.warning_s,
+        "stderr_to_stdout": True,
+        "setup": list(wanted.setup) or None,
+        "additional_parameters": {"requeue": True, **wanted.options},
+    }
+    if wanted.partition:
+        found["partition"] = wanted.partition
+    if wanted.gpus_per_node:
+        found["gpus_per_node"] = wanted.gpus_per_node
+    if wanted.mem_gb:
+        found["mem"] = f"{wanted.mem_gb}GB"
+    return found
+
+
+def script(folder: Path, options: dict[str, Any], *, jobs: int = 1) -> str:
+    """The sbatch script, to look at: what `submit` would hand to SLURM."""
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    command = f"{sys.executable} -u -m submitit.core._submit {folder}"
+    many = {"map_count": jobs} if jobs > 1 else {}
+    return _make_sbatch_string(command=command, folder=folder, **options, **many)
+
+
+def check_here() -> None:
+    if not shutil.which("srun"):
+        raise ConfigError("--launch slurm: there is no srun here; --print shows the script that would be submitted")
+
+
+def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int = 1) -> list[str]:
+    """Queues the command, `jobs` times as an array; returns the jobs' numbers. What they say goes to `folder`."""
+    from submitit import SlurmExecutor
+
+    executor = SlurmExecutor(folder=folder, max_num_timeout=REQUEUES)
+    executor.update_parameters(**options, array_parallelism=jobs)
+    os.environ.pop("T2VGAN_RUN_DIR", None)
+    if jobs == 1:
+        return [executor.submit(command).job_id]
+    with executor.batch():
+        queued = [executor.submit(command) for _ in range(jobs)]
+    return [job.job_id for job in queued]

@@ -1,0 +1,102 @@
+"""What a run is computed on, and how: devices, threads, number formats, compiled parts."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+
+import torch
+from torch import nn
+
+from t2vgan.config import ConfigError, Experiment
+from t2vgan.system import cores
+
+
+def settled(experiment: Experiment, val_clips: int) -> Experiment:
+    """The experiment with a number in the place of `trainer.devices: auto`, of which each has clips to validate.
+
+    On a CPU these are processes. Two of one thread each do half as much again as one of two threads: small
+    convolutions do not share well. More than four would get too few clips of a batch each.
+    """
+    settings = experiment.trainer
+    if settings.devices != "auto":
+        return experiment
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1  # MPS is one device
+    most = max(1, min(min(cores(), 4) if on_cpu(experiment) else gpus, val_clips))
+    devices = max(n for n in range(1, most + 1) if experiment.data.batch % n == 0)
+    threads = settings.threads or (cores() // devices if devices > 1 and on_cpu(experiment) else 0)
+    return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=devices, threads=threads))
+
+
+def on_cpu(experiment: Experiment) -> bool:
+    asked = experiment.trainer.accelerator
+    return asked == "cpu" or (asked == "auto" and not gpu_found())
+
+
+def gpu_found() -> bool:
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def precision(experiment: Experiment) -> str:
+    """`auto`: bfloat16 where the device computes in it, which halves the time; float32 elsewhere."""
+    asked = experiment.trainer.precision
+    if asked != "auto":
+        return asked
+    if experiment.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+
+
+def spare_page_faults() -> None:
+    """Lets glibc keep freed memory: convolutions allocate and free megabytes thousands of times a minute.
+
+    Measured on a 2-core machine in float32: a fifth of the CPU time of a training step.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD
+    except (OSError, AttributeError):
+        pass  # not glibc: nothing to do
+
+
+def set_up(experiment: Experiment) -> None:
+    """Threads and number formats of this process."""
+    if threads := experiment.trainer.threads:
+        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # which Lightning would otherwise choose for several processes
+    if experiment.trainer.tf32:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+
+
+def check_compilable(experiment: Experiment) -> None:
+    """ConfigError for an exact penalty: a compiled critic has no second derivative, on some torch without a word."""
+    for key, options in experiment.losses.items():
+        exact = not isinstance(options, dict) or options.get("method", "exact") == "exact"
+        if experiment.trainer.compile and key.split("/")[-1] in ("r1", "r2") and exact:
+            raise ConfigError(f"trainer.compile: losses.{key} has to be computed by differences: method: finite")
+
+
+def check_accumulable(experiment: Experiment) -> None:
+    """ConfigError where micro-batches would not add up to the batch."""
+    steps, batch = experiment.trainer.accumulate, experiment.data.batch
+    if batch % steps:
+        raise ConfigError(
+            f"data.batch = {batch} cannot be shared equally by trainer.accumulate = {steps} micro-batches"
+        )
+    for key, options in experiment.losses.items():
+        weight = options.get("weight", 1.0) if isinstance(options, dict) else options
+        if steps > 1 and weight and key.split("/")[-1] == "mirror":
+            raise ConfigError(
+                f"trainer.accumulate: losses.{key} compares a clip with the whole batch, which is never there at once; "
+                f"set its weight to 0, or share the batch among devices instead"
+            )
+
+
+def compile_parts(game: nn.Module) -> None:
+    """The generator's pass and the critics' looks; in place, so that the names of the weights stay."""
+    game.generator.compile()  # type: ignore[union-attr]
+    for critic in game.discriminators.values():  # type: ignore[union-attr]
+        critic.features = torch.compile(critic.features)

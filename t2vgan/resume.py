@@ -1,0 +1,180 @@
+"""Which run a command goes on with, and from where: nothing here changes a run, except that it is taken hold of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from t2vgan import runs, sealed
+from t2vgan.config import ConfigError, Experiment, load, to_dict
+from t2vgan.system import written_whole
+
+# How and where a run is computed, and not what: two commands that differ in these alone mean the same run.
+CIRCUMSTANCES = ("extends", "run_dir", "logger", "cluster", "trainer.accelerator", "trainer.devices", "trainer.nodes")
+CIRCUMSTANCES += ("trainer.threads", "trainer.checkpoints_kept", "data.workers", "data.prefetch", "data.pin_memory")
+FINISHED = "finished.json"
+LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The run of an experiment that is there already; `finished`: nothing is left to be done."""
+
+    run: Path
+    finished: bool
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `{"g_optim.lr": 1e-4}`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def differences(there: dict[str, Any], here: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings of two experiments (`config.to_dict`) that differ: `{key: (there, here)}`; None: not set."""
+    old, new = flat(there), flat(here)
+    keys = [key for key in {**old, **new} if not any(f"{key}.".startswith(f"{same}.") for same in CIRCUMSTANCES)]
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def told(differing: dict[str, tuple[Any, Any]], *, most: int = 6) -> str:
+    """`g_optim.lr (0.0002 there, 0.001 here)`, for a message."""
+    said = [f"{key} ({old} there, {new} here)" for key, (old, new) in sorted(differing.items())]
+    return ", ".join(said[:most]) + (f" and {len(said) - most} more" if len(said) > most else "")
+
+
+def existing(experiment: Experiment) -> Found | None:
+    """The newest unfinished run of this very experiment, else a finished one, else None.
+
+    With `run_dir` that folder alone is looked at; ConfigError when it holds something else.
+    """
+    if experiment.run_dir is not None:
+        return _in_its_folder(experiment, Path(experiment.run_dir))
+    same = [run for run in runs.run_dirs(experiment.name) if not differences(*_configs(run, experiment))]
+    unfinished = [run for run in same if not is_finished(run, experiment.clips)]
+    if unfinished:
+        return Found(unfinished[-1], finished=False)
+    return Found(same[-1], finished=True) if same else None
+
+
+def _in_its_folder(experiment: Experiment, run: Path) -> Found | None:
+    if not (run / "config.yaml").is_file():
+        runs.refuse_used(run)
+        return None
+    if differing := differences(*_configs(run, experiment)):
+        raise ConfigError(
+            f"run_dir={run} holds a run with other settings: {told(differing)}; name another folder, or go on with "
+            f"that run by --resume {run} and the settings to change"
+        )
+    return Found(run, finished=is_finished(run, experiment.clips))
+
+
+def _configs(run: Path, experiment: Experiment) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        return to_dict(load(run / "config.yaml")), to_dict(experiment)
+    except ConfigError as error:  # of a version that had other keys
+        return {"unreadable": str(error)}, to_dict(experiment)
+
+
+def is_finished(run: Path, clips: int) -> bool:
+    """Whether the run has done all that a run of so many clips has to do."""
+    try:
+        return json.loads((run / FINISHED).read_text())["clips_seen"] >= clips
+    except (OSError, ValueError, LookupError):
+        return False
+
+
+def mark_finished(run: Path, clips_seen: int) -> None:
+    with written_whole(run / FINISHED) as part:
+        part.write_text(json.dumps({"clips_seen": clips_seen}) + "\n")
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint that is whole; the damaged ones before it are named, and set aside.
+
+    None where there is none yet. Raises ConfigError when there are some and all of them are damaged.
+    """
+    folder, set_aside = run / "checkpoints", []
+    for unfinished in folder.glob(".*.part"):  # of a process that was killed as it wrote
+        unfinished.unlink()
+    for path in (folder / "last.ckpt", folder / "previous.ckpt", *sorted(folder.glob("previous-*.ckpt"), key=_age)):
+        if not path.is_file():
+            continue
+        wrong = sealed.damage(path)
+        if wrong is None:
+            return path
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)  # else the next save would push it over a good one
+        set_aside.append(aside)
+        print(f"{path} is damaged ({wrong}): it is now {aside.name}, and the run goes on from the one before it")
+    if set_aside:
+        raise ConfigError(
+            f"{folder}: every checkpoint is damaged ({', '.join(p.name for p in set_aside)}): copy one back from a "
+            "backup, or train anew with --new"
+        )
+    return None
+
+
+def _age(path: Path) -> int:
+    number = re.search(r"previous-(\d+)\.ckpt", path.name)
+    return int(number[1]) if number else 0
+
+
+def hold(run: Path) -> None:
+    """Takes hold of the run for as long as this process lives; ConfigError when another one has it."""
+    try:
+        held = try_to_hold(run)
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"{run}: the run folder cannot be written to ({why}); name another by run_dir=") from None
+    if not held:
+        holder = (run / LOCK).read_text(errors="replace").strip() or "another process"
+        raise ConfigError(f"{run} is being trained by {holder}: wait for it or stop it; --new trains another run")
+
+
+def try_to_hold(folder: Path) -> bool:
+    """Whether the folder is this process's from now on, and for as long as it lives.
+
+    A lock of the operating system on a file: it goes with its process, however that ends, and works on the shared
+    file systems of clusters. Children, such as loaders' workers, do not inherit it.
+    """
+    if folder.resolve() in _held:
+        return True
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        import fcntl
+
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # not on Windows
+        pass
+    except OSError:
+        os.close(handle)
+        return False
+    os.truncate(handle, 0)
+    os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    _held[folder.resolve()] = handle
+    return True
+
+
+def is_held(folder: Path) -> bool:
+    """Whether another process has hold of the folder now."""
+    try:
+        import fcntl
+
+        with (folder / LOCK).open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except (ImportError, FileNotFoundError):
+        return False
+    except OSError:
+        return True
+
+
+_held: dict[Path, int] = {}  # open for as long as the process lives: closing one would give the lock back

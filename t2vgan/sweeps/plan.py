@@ -1,0 +1,211 @@
+"""A sweep file: Weights & Biases' own format, so that `wandb sweep` and `wandb agent` take the same file.
+
+https://docs.wandb.ai/guides/sweeps/sweep-config-keys. Understood here: `method` grid, random, bayes; `metric`;
+`parameters` with value, values, min/max and distributions; `early_terminate` hyperband; `run_cap`; `command`, which
+has to start `t2vgan.fit` with `${args_no_hyphens}`. A parameter `seed` with `values` is a dimension of its own: every
+trial is trained with each of them, and counts as their mean.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from t2vgan.config import ConfigError, Experiment, load, nearest
+
+KEYS = (
+    "program",
+    "name",
+    "description",
+    "project",
+    "entity",
+    "method",
+    "metric",
+    "parameters",
+    "early_terminate",
+    "command",
+    "run_cap",
+)
+METHODS = ("grid", "random", "bayes")
+SPECS = ("value", "values", "min", "max", "q", "distribution")
+DISTRIBUTIONS = ("constant", "categorical", "int_uniform", "uniform", "q_uniform", "log_uniform", "log_uniform_values")
+ARGUMENTS = "${args_no_hyphens}"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included; `step` 0: any."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep file asks for."""
+
+    path: Path
+    method: str
+    metric: str
+    minimize: bool
+    command: list[str]
+    choices: dict[str, list[Any]]
+    ranges: dict[str, Range]
+    seeds: list[int] = field(default_factory=list)
+    trials: int | None = None  # None: until it is stopped; a grid ends by itself
+    hyperband: dict[str, int] | None = None  # min_iter, eta: in validations
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def arguments(self, parameters: dict[str, Any]) -> list[str]:
+        """The program and its arguments with these parameters, to be run here."""
+        overrides = [f"{key}={written(value)}" for key, value in parameters.items()]
+        given = [word for word in self.command if word not in ("${env}", "/usr/bin/env", "--new")]
+        words = [sys.executable if word in ("python", "python3", "${interpreter}") else word for word in given]
+        return [w for word in words for w in (overrides if word == ARGUMENTS else [word])]
+
+    def experiment(self, parameters: dict[str, Any]) -> Experiment:
+        """ConfigError when the parameters are none of the experiment's, or of the wrong type."""
+        words = self.arguments(parameters)
+        name = words[words.index("--experiment") + 1]
+        return load(name, [w for w in words if "=" in w and not w.startswith("-")])
+
+    def grid(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.choices, values, strict=True)) for values in product(*self.choices.values())]
+
+
+def written(value: Any) -> str:
+    """As YAML would read it back."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower() if value is not None else "null"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def read_plan(path: Path) -> Plan:
+    """Raises ConfigError, one line, for what the file has wrong."""
+    content = _content(path)
+    choices: dict[str, list[Any]] = {}
+    ranges: dict[str, Range] = {}
+    for name, spec in content["parameters"].items():
+        found = _parameter(path, name, spec)
+        if isinstance(found, Range):
+            ranges[name] = found
+        else:
+            choices[name] = found
+    if content["method"] == "grid" and ranges:
+        raise ConfigError(f"{path}: parameters.{next(iter(ranges))}: a grid needs `values`, not a range")
+    metric = content["metric"]
+    early = content.get("early_terminate")
+    plan = Plan(
+        path=path,
+        method=content["method"],
+        metric=metric["name"],
+        minimize=metric.get("goal", "minimize") == "minimize",
+        command=_command(path, content),
+        seeds=choices.pop("seed", []) if len(choices.get("seed", [])) > 1 else [],
+        choices=choices,
+        ranges=ranges,
+        trials=content.get("run_cap"),
+        hyperband={"min_iter": early.get("min_iter", 1), "eta": early.get("eta", 3)} if early else None,
+    )
+    for name in [*choices, *ranges]:
+        values = choices.get(name) or [ranges[name].low, ranges[name].high]
+        for value in values:
+            try:
+                plan.experiment({name: value})
+            except ConfigError as error:
+                raise ConfigError(f"{path}: parameters.{name}: {str(error).removeprefix('command line: ')}") from None
+    return plan
+
+
+def _content(path: Path) -> dict[str, Any]:
+    import yaml
+
+    if not path.is_file():
+        known = sorted(p.as_posix() for p in Path("experiments/sweeps").glob("*.yaml"))
+        raise ConfigError(
+            f"no such sweep file: {path}{nearest(str(path), known)}; there are: {', '.join(known) or '-'}"
+        )
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a sweep's keys, such as method, metric, parameters")
+    _check_keys(path, content)
+    _check_values(path, content)
+    return content
+
+
+def _check_keys(path: Path, content: dict[str, Any]) -> None:
+    for key in content:
+        if key not in KEYS:
+            raise ConfigError(f"{path}: unknown key '{key}'{nearest(str(key), KEYS)}")
+    for key in ("method", "metric", "parameters", "command"):
+        if key not in content:
+            raise ConfigError(f"{path}: `{key}` is missing")
+
+
+def _check_values(path: Path, content: dict[str, Any]) -> None:
+    if content["method"] not in METHODS:
+        raise ConfigError(f"{path}: method '{content['method']}': choose one of: {', '.join(METHODS)}")
+    metric = content["metric"]
+    if not isinstance(metric, dict) or not str(metric.get("name", "")).startswith("val/"):
+        raise ConfigError(f"{path}: metric.name has to be a figure of the validations, e.g. val/kid_probe")
+    if metric.get("goal", "minimize") not in ("minimize", "maximize"):
+        raise ConfigError(f"{path}: metric.goal is minimize or maximize")
+    if not isinstance(content["parameters"], dict) or not content["parameters"]:
+        raise ConfigError(f"{path}: parameters has to be a section of experiment keys, e.g. g_optim.lr")
+    if (early := content.get("early_terminate")) and (not isinstance(early, dict) or early.get("type") != "hyperband"):
+        raise ConfigError(f"{path}: early_terminate.type has to be hyperband, with min_iter and eta")
+
+
+def _command(path: Path, content: dict[str, Any]) -> list[str]:
+    words = [str(word) for word in content["command"]]
+    words = [content.get("program", word) if word == "${program}" else word for word in words]
+    if "--experiment" not in words[:-1] or ARGUMENTS not in words:
+        raise ConfigError(
+            f"{path}: command has to be [python, -m, t2vgan.fit, --experiment, NAME, --new, {ARGUMENTS}], in this form"
+        )
+    return words
+
+
+def _parameter(path: Path, name: str, spec: Any) -> list[Any] | Range:
+    where = f"{path}: parameters.{name}"
+    if not isinstance(spec, dict):
+        raise ConfigError(f"{where}: expected `value`, `values` or `min` and `max`")
+    for key in spec:
+        if key not in SPECS:
+            raise ConfigError(f"{where}: unknown key '{key}'{nearest(str(key), SPECS)}")
+    if "value" in spec:
+        return [spec["value"]]
+    if "values" in spec:
+        if not isinstance(spec["values"], list) or not spec["values"]:
+            raise ConfigError(f"{where}: `values` has to be a list")
+        return spec["values"]
+    return _range(where, spec)
+
+
+def _range(where: str, spec: dict[str, Any]) -> Range:
+    low, high = (spec.get(key) for key in ("min", "max"))
+    if not all(isinstance(v, int | float) and math.isfinite(v) for v in (low, high)) or not low < high:
+        raise ConfigError(f"{where}: `min` and `max` have to be numbers, the first below the second")
+    whole = isinstance(low, int) and isinstance(high, int)
+    kind = spec.get("distribution", "int_uniform" if whole else "uniform")
+    if kind not in DISTRIBUTIONS[2:]:
+        raise ConfigError(f"{where}: distribution '{kind}': choose one of: {', '.join(DISTRIBUTIONS)}")
+    if kind == "log_uniform":  # W&B's bounds are exponents of e
+        low, high = math.exp(low), math.exp(high)
+    if kind.startswith("log") and low <= 0:
+        raise ConfigError(f"{where}: a logarithmic range starts above 0")
+    if kind == "int_uniform":
+        return Range(int(low), int(high))
+    return Range(float(low), float(high), log=kind.startswith("log"), step=spec.get("q", 1.0) if kind[0] == "q" else 0)

@@ -1,0 +1,76 @@
+"""The trials of a sweep as a table."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from t2vgan.sweeps.worker import Sweep, parameters
+
+REDRAW_S = 2.0
+T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # Student's t for 1, 2, ... degrees of freedom
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean over seeds and half its 95 % interval (Student's t); NaN for one seed, which tells nothing of others."""
+    if len(values) < 2:
+        return statistics.fmean(values) if values else math.nan, math.nan
+    t = T_95[min(len(values) - 1, len(T_95)) - 1]
+    return statistics.fmean(values), t * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """One per trial, in the order in which they were begun."""
+    found = []
+    for trial in sweep.study.get_trials(deepcopy=False):
+        mean, half = interval(trial.user_attrs.get("values", []))
+        found.append(
+            {
+                "number": trial.number,
+                "state": trial.state.name.lower().replace("complete", "done").replace("fail", "failed"),
+                "parameters": parameters(sweep.plan, trial.params),
+                "mean": mean,
+                "half": half,
+                "why": trial.user_attrs.get("why", ""),
+                "seeds": len(trial.user_attrs.get("values", [])),
+            }
+        )
+    return found
+
+
+def told(mean: float, half: float) -> str:
+    return "" if math.isnan(mean) else f"{mean:.4g}" + ("" if math.isnan(half) else f" ± {half:.2g}")
+
+
+def table(sweep: Sweep) -> Table:
+    plan, trials = sweep.plan, rows(sweep)
+    names = [*plan.choices, *plan.ranges]
+    made = Table(
+        title=f"{plan.name}: {len(trials)} trials, {plan.metric}, {'less' if plan.minimize else 'more'} is better"
+    )
+    for name in ("trial", "state", *names, plan.metric, "seeds", "why"):
+        made.add_column(name, overflow="fold")
+    for row in trials:
+        values = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in map(row["parameters"].get, names)]
+        made.add_row(
+            str(row["number"]), row["state"], *values, told(row["mean"], row["half"]), str(row["seeds"]), row["why"]
+        )
+    return made
+
+
+def show(sweep: Sweep, *, live: bool = True) -> None:
+    """On a terminal until Ctrl-C, or until no trial is running; else once."""
+    if not (live and sys.stdout.isatty()):
+        Console().print(table(sweep))
+        return
+    with Live(table(sweep), refresh_per_second=1) as shown:
+        while any(row["state"] == "running" for row in rows(sweep)):
+            time.sleep(REDRAW_S)
+            shown.update(table(sweep))

@@ -1,0 +1,185 @@
+"""Where curves go: `metrics.csv`, Weights & Biases, TensorBoard; a run that goes on repeats no row and loses none."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import netrc
+import os
+import secrets
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from t2vgan.config import ConfigError, Experiment, to_dict
+from t2vgan.system import written_whole
+
+RECORDS = ("metrics.csv", "evaluation.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
+ALWAYS = {"clips_seen", "epoch"}  # in every row
+
+
+def loggers(experiment: Experiment, run_dir: Path, *, rounds_done: int = 0) -> list[Logger]:
+    """The loggers that the experiment asks for. `rounds_done`: of a run that goes on."""
+    settings = experiment.logger
+    found: list[Logger] = [ContinuedCsv(run_dir)] if settings.csv else []
+    if settings.tensorboard:
+        purge = {"purge_step": rounds_done} if rounds_done else {}
+        found.append(TensorBoardLogger(save_dir=run_dir, name="tensorboard", version="", **purge))
+    if settings.wandb != "off":
+        os.environ.setdefault("WANDB_SILENT", "true")
+        wandb = ContinuedWandb(
+            run_dir,
+            project=settings.project,
+            name=f"{experiment.name}/{run_dir.name}",
+            id=wandb_id(run_dir),
+            group=settings.group or experiment.name,
+            job_type=settings.job_type,
+            offline=wandb_offline(settings.wandb),
+            config=to_dict(experiment),
+            resume="allow",
+        )
+        wandb._wandb_init.pop("anonymous", None)  # Lightning hands on a setting that W&B no longer has and warns of
+        found.append(wandb)
+    return found
+
+
+class ContinuedCsv(Logger):
+    """`metrics.csv` of the run folder. A run that goes on appends to it; at any moment the file is whole.
+
+    Not Lightning's, which deletes the file of an earlier process, and while it adds a column has nothing on the disk.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        super().__init__()
+        self.file = run_dir / "metrics.csv"
+        self._rows: list[dict[str, Any]] = []
+        self._columns: list[str] | None = None
+
+    name = version = ""
+
+    @property
+    def log_dir(self) -> str:
+        return str(self.file.parent)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """They are in config.yaml."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
+        row = {name: value.item() if hasattr(value, "item") else value for name, value in metrics.items()}
+        self._rows.append({**row, "step": step})
+
+    @rank_zero_only
+    def save(self) -> None:
+        if not self._rows:
+            return
+        if self._columns is None:
+            self._columns = self._header()
+        columns = sorted({*self._columns, *(name for row in self._rows for name in row)})
+        if columns != self._columns:
+            self._widen(columns)
+        with self.file.open("a", newline="") as file:
+            csv.DictWriter(file, columns).writerows(self._rows)
+        self._rows, self._columns = [], columns
+
+    def _header(self) -> list[str]:
+        if not self.file.is_file():
+            return []
+        with self.file.open(newline="") as file:
+            return next(csv.reader(file), [])
+
+    def _widen(self, columns: list[str]) -> None:
+        rows: list[dict[str, Any]] = []
+        if self.file.is_file():
+            with self.file.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+        with written_whole(self.file, durable=False) as part, part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class ContinuedWandb(WandbLogger):
+    """W&B, which cannot take a row back: what an earlier process of the run has logged already is passed over.
+
+    A run that goes on repeats the rounds after its last checkpoint, to the same numbers. `wandb_seen.json` says how far
+    the rows have come: clips seen, and the names that were logged at that count.
+    """
+
+    def __init__(self, run_dir: Path, **options: Any) -> None:
+        super().__init__(save_dir=run_dir, **options)
+        self._path = run_dir / "wandb_seen.json"
+        self._earlier = self._mark = self._read()
+
+    def _read(self) -> tuple[int, set[str]]:
+        try:
+            mark = json.loads(self._path.read_text())
+            return int(mark["clips_seen"]), set(mark["names"])
+        except (OSError, ValueError, LookupError):
+            return -1, set()
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Numbers and media alike."""
+        if "clips_seen" not in metrics:
+            return super().log_metrics(metrics, step)
+        seen, (until, names) = int(metrics["clips_seen"]), self._earlier
+        fresh = {name: value for name, value in metrics.items() if seen > until or name not in names or name in ALWAYS}
+        if seen < until or not fresh.keys() - ALWAYS:
+            return
+        super().log_metrics(fresh, step)
+        self._mark = (seen, set(fresh) | (self._mark[1] if seen == self._mark[0] else set()))
+        with written_whole(self._path, durable=False) as part:
+            part.write_text(json.dumps({"clips_seen": seen, "names": sorted(self._mark[1])}))
+
+
+def wandb_id(run_dir: Path) -> str:
+    """The run's W&B name, kept in the folder, so that a resumed run goes on in the same curves."""
+    path = run_dir / "wandb_id.txt"
+    by_agent = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None  # of `wandb agent`
+    with contextlib.suppress(FileExistsError), path.open("x") as file:  # of several processes, the first one
+        file.write((by_agent or secrets.token_hex(4)) + "\n")
+    return path.read_text().strip()
+
+
+def wandb_offline(mode: str) -> bool:
+    """`auto` asks nobody: online only where a key is known. `online` without one is an error before training starts."""
+    if mode == "offline" or (mode == "auto" and os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun")):
+        return True
+    if mode == "online" and not _wandb_key():
+        raise ConfigError("logger.wandb is 'online', but no key is configured: run 'wandb login', or take 'offline'")
+    return not _wandb_key()
+
+
+def _wandb_key() -> bool:
+    """Whether `wandb login` has been done here, without asking W&B itself, which would prompt."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urllib.parse.urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc().authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def lengths(run_dir: Path) -> dict[str, int]:
+    """Lines of each of the run's records, by name: what a checkpoint knows of them."""
+    return {name: len((run_dir / name).read_bytes().splitlines()) for name in RECORDS if (run_dir / name).is_file()}
+
+
+def cut(run_dir: Path, lines: dict[str, int]) -> None:
+    """Takes back the lines that were written after the checkpoint with these `lengths`: they will come again."""
+    for name in RECORDS:
+        path = run_dir / name
+        if not path.is_file():
+            continue
+        kept = path.read_bytes().splitlines(keepends=True)[: lines.get(name, 0)]
+        if kept:
+            with written_whole(path) as part:
+                part.write_bytes(b"".join(kept))
+        else:
+            path.unlink()

@@ -1,0 +1,147 @@
+"""SIGKILL at random moments, again and again, and the same command again: the run ends as one that was never stopped.
+
+pytest -m slow tests/chaos                       # 50 kills
+T2VGAN_KILLS=12 pytest -m slow tests/chaos -s    # fewer, and the trace
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from t2vgan.checkpoint import load_generator
+from t2vgan.sealed import damage, read
+from tests.chaos.victim import ROUND, VALIDATION, WRITING, Kill, play, train
+
+KILLS = int(os.environ.get("T2VGAN_KILLS", "50"))
+PER_RUN = 4
+PATIENCE_S = 1800
+LONGEST_DELAY_S = {WRITING: 0.05, VALIDATION: 0.4, ROUND: 0.2}
+COMMAND = [
+    *("--experiment", "smoke", "trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
+    *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
+]
+RUN = Path("runs/smoke/00000")
+
+
+def process(target: Callable[..., None], *arguments: Any) -> int:
+    """The exit code of one try; -9 when it was killed."""
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["t2vgan.training"])  # minutes of imports less; nothing of torch has been used there
+    victim = context.Process(target=target, args=arguments)
+    victim.start()
+    victim.join(PATIENCE_S)
+    assert victim.exitcode is not None, "it hangs"
+    return victim.exitcode
+
+
+def planned(rng: random.Random, longest_s: dict[str, float]) -> Kill:
+    phase = rng.choices([WRITING, VALIDATION, ROUND], [4, 3, 3])[0]
+    return Kill(phase, rng.randint(1, 3), rng.uniform(0, longest_s[phase]))
+
+
+def wandb_rows(run: Path) -> list[tuple[float, str, float]]:
+    """Every number that was logged, over clips seen, of all the processes of the run."""
+    found: list[tuple[float, str, float]] = []
+    for record in sorted(run.glob("wandb/offline-run-*/run-*.wandb")):
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(record)]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+        for item in (entry["history"]["item"] for entry in map(json.loads, lines) if entry["type"] == "history"):
+            numbers = {k: v for k, v in item.items() if "/" in k and isinstance(v, int | float) and "path" not in k}
+            found += [(item["clips_seen"], name, value) for name, value in numbers.items() if "media" not in name]
+    return sorted(row for row in found if row[1].startswith(("d/", "g/", "val/")))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def differing(one: Any, other: Any, where: str = "") -> list[str]:
+    """The places at which two checkpoints are not equal bit by bit."""
+    if isinstance(one, dict):
+        keys = one.keys() | other.keys()
+        return [p for k in keys for p in differing(one.get(k), other.get(k), f"{where}/{k}")]
+    if isinstance(one, torch.Tensor):
+        return [] if isinstance(other, torch.Tensor) and torch.equal(one, other) else [where]
+    if isinstance(one, list):
+        return [p for i, (a, b) in enumerate(zip(one, other, strict=True)) for p in differing(a, b, f"{where}/{i}")]
+    return [] if one == other else [where]
+
+
+def assert_same_checkpoint(run: Path, whole: Path) -> None:
+    for name in ("metrics.csv", "evaluation.jsonl"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+    last, reference = (read(folder / "checkpoints" / "last.ckpt") for folder in (run, whole))
+    assert damage(run / "checkpoints" / "last.ckpt") is None
+    parts = ("state_dict", "optimizer_states", "loops", "global_step", "epoch", "callbacks")
+    assert [p for part in parts for p in differing(last[part], reference[part], part)] == []
+    mine, theirs = (load_generator(folder / "checkpoints/generator.safetensors")[0] for folder in (run, whole))
+    assert differing(mine, theirs) == []
+
+
+def where_killed(trace: Path) -> Counter[str]:
+    return Counter(trace.read_text().splitlines()) if trace.exists() else Counter()
+
+
+def test_a_small_game_killed_again_and_again(tmp_path: Path):
+    """Twelve kills; loops, weights, averages, optimisers, rows and lines are those of a run that never stopped."""
+    rng, trace, done, runs = random.Random(2), tmp_path / "trace.txt", 0, 0
+    (tmp_path / "whole").mkdir()
+    assert process(play, str(tmp_path / "whole"), None, str(trace)) == 0
+    while done < 12:
+        folder = tmp_path / f"run{runs}"
+        folder.mkdir()
+        for _ in range(4):
+            kill = planned(rng, {WRITING: 0.002, VALIDATION: 0.005, ROUND: 0.001})
+            code = process(play, str(folder), kill, str(trace))
+            assert code in (0, -9), kill
+            done += code == -9
+        assert process(play, str(folder), None, str(trace)) == 0
+        assert_same_checkpoint(folder / "run", tmp_path / "whole" / "run")
+        runs += 1
+    where = where_killed(trace)
+    print(f"{done} kills in {runs} runs, all exact: {dict(where)}")
+    assert where[WRITING] and where[VALIDATION]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_killed_again_and_again(tmp_path: Path):
+    rng, trace, done = random.Random(6), tmp_path / "trace.txt", 0
+    (tmp_path / "whole").mkdir()
+    assert process(train, str(tmp_path / "whole"), COMMAND, None, str(trace)) == 0
+    whole = tmp_path / "whole" / RUN
+    runs = 0
+    while done < KILLS:
+        folder = tmp_path / f"run{runs}"
+        folder.mkdir()
+        (folder / "data").symlink_to(tmp_path / "whole" / "data")
+        here = 0
+        while here < min(PER_RUN, KILLS - done):
+            kill = planned(rng, LONGEST_DELAY_S)
+            code = process(train, str(folder), COMMAND, kill, str(trace))
+            assert code in (0, -9), (kill, (folder / "said.txt").read_text()[-2000:])
+            if code == 0:
+                break  # it was at its end before the moment came
+            here += 1
+        assert process(train, str(folder), COMMAND, None, str(trace)) == 0, (folder / "said.txt").read_text()[-2000:]
+        assert_same_checkpoint(folder / RUN, whole)
+        assert names(folder / RUN / "samples") == names(whole / "samples")
+        assert wandb_rows(folder / RUN) == wandb_rows(whole), "a row was lost, or came twice"
+        assert names(folder / "runs/smoke") == ["00000"], "one run all along"
+        done, runs = done + here, runs + 1
+        where = where_killed(trace)
+        print(f"{done} kills, {runs} runs, all exact; killed in {dict(where)}", flush=True)
+    if KILLS >= 50:
+        assert where[WRITING] >= 10 and where[VALIDATION] >= 10

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Real jobs on a real SLURM: two nodes train one run, which is queued again in its middle and ends as one that was not; a
+# sweep as a job array. Run: tests/cluster/slurm.sh start; tests/cluster/check.sh; tests/cluster/slurm.sh stop
+# In a temporary folder. Some minutes on two cores; PYTHON names the interpreter, `python` by default.
+set -euo pipefail
+repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+export SLURM_CONF=${SLURM_DIR:-/tmp/t2vgan-slurm}/slurm.conf PYTHONPATH="$repository" WANDB_MODE=offline
+export MASTER_ADDR=127.0.0.1 OMP_NUM_THREADS=1  # the nodes' names lead nowhere: both are this machine
+python=${PYTHON:-python}
+scratch="$(mktemp -d)"
+cd "$scratch"
+echo "in $scratch"
+
+fit() { "$python" -m t2vgan.fit --experiment smoke trainer.nodes=2 trainer.devices=1 trainer.accelerator=cpu \
+    trainer.precision=32-true cluster.cpus_per_task=1 trainer.checkpoint_every_clips=16 logger.wandb=off "$@"; }
+
+wait_for() { # JOB: until it has left the queue
+    while [ -n "$(squeue -h -j "$1" 2> /dev/null)" ]; do sleep 2; done
+}
+
+echo "== the script"
+fit --launch slurm --print | grep -q -- "--nodes=2"
+
+echo "== two nodes, one run"
+job=$(fit --launch slurm run_dir=whole | sed -n 's/^job \([0-9]*\):.*/\1/p')
+wait_for "$job"
+test -f whole/finished.json || { tail -n 20 whole/job/*.out; exit 1; }
+
+echo "== stopped in the middle: warned, queued again, gone on with"
+job=$(fit --launch slurm run_dir=stopped | sed -n 's/^job \([0-9]*\):.*/\1/p')
+until [ -f stopped/checkpoints/last.ckpt ]; do
+    sleep 0.2
+    [ -n "$(squeue -h -j "$job")" ] || { tail -n 20 stopped/job/*.out; exit 1; }
+done
+scancel --signal=USR2 "$job"  # as SLURM does before the time is up
+sleep 5
+squeue -j "$job"
+scontrol update JobId="$job" StartTime=now || true  # a job that was queued again waits two minutes otherwise
+wait_for "$job"
+test -f stopped/finished.json || { tail -n 20 stopped/job/*.out; exit 1; }
+grep -h "going on from" stopped/job/*.out
+cmp whole/metrics.csv stopped/metrics.csv
+cmp whole/evaluation.jsonl stopped/evaluation.jsonl
+
+echo "== a sweep as a job array of two workers"
+job=$("$python" -m t2vgan.sweep "$repository/experiments/sweeps/smoke.yaml" --workers 2 --launch slurm |
+    sed -n 's/^jobs \([0-9]*\)_.*/\1/p')
+wait_for "$job"
+"$python" -m t2vgan.sweep "$repository/experiments/sweeps/smoke.yaml" --report
+echo "== all passed"

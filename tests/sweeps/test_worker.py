@@ -1,0 +1,158 @@
+"""Trials: none lost, none run twice, failures recorded as such, seeds as a dimension; their table and their page."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from t2vgan.config import ConfigError
+from t2vgan.sweeps import report, status, worker
+from t2vgan.sweeps.plan import Plan, Range, read_plan
+from tests.sweeps.test_plan import file
+
+ROOT = Path(worker.__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+class Runs:
+    """In the place of training: the metric is a function of the settings, and each run takes no time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+        self.started: list[str] = []
+        self.value = value
+        monkeypatch.setattr(worker, "_train", self)
+
+    def __call__(self, command: list[str], run: Path, metric: str, judge: Any) -> str:
+        self.started.append(run.as_posix())
+        settings = dict(word.split("=", 1) for word in command if "=" in word)
+        value = self.value(settings)
+        if isinstance(value, str):
+            return value
+        (run / "samples").mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(run / "samples" / "000000064.png")
+        (run / "evaluation.jsonl").write_text(json.dumps({"clips_seen": 64, "kid_probe": value}) + "\n")
+        return ""
+
+
+def plan_of(**changed: Any) -> Plan:
+    return read_plan(file(Path.cwd(), **changed))
+
+
+def test_a_grid_is_walked_through_once_with_every_seed(monkeypatch: pytest.MonkeyPatch):
+    runs = Runs(monkeypatch, lambda s: float(s["g_optim.lr"]) + float(s["seed"]))
+    plan = plan_of(method="grid")
+    worker.work(worker.open_sweep(plan))
+    worker.work(worker.open_sweep(plan))  # nothing is left to do
+    assert sorted(runs.started) == [f"runs/sweeps/tried/0000{i}/seed{s}" for i in (0, 1) for s in (0, 1)]
+    rows = {row["parameters"]["g_optim.lr"]: row for row in status.rows(worker.open_sweep(plan))}
+    assert rows.keys() == {1e-4, 1e-3} and {row["state"] for row in rows.values()} == {"done"}
+    assert rows[1e-4]["mean"] == pytest.approx(0.5001) and rows[1e-4]["half"] == pytest.approx(12.71 * 0.5)
+
+
+def test_failed_and_nan_trials_are_recorded_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    answers = {"1": "t2vgan: error: training diverged", "2": math.nan, "3": 0.25}
+    Runs(monkeypatch, lambda s: answers[s["ema.halflife_clips"]])
+    plan = plan_of(method="grid", parameters={"ema.halflife_clips": {"values": [1, 2, 3]}})
+    sweep = worker.open_sweep(plan)
+    worker.work(sweep)
+    found = {row["parameters"]["ema.halflife_clips"]: (row["state"], row["why"]) for row in status.rows(sweep)}
+    assert found == {
+        1: ("failed", "t2vgan: error: training diverged"),
+        2: ("failed", "no finite val/kid_probe at its end"),
+        3: ("done", ""),
+    }
+    assert "has what it said" in capsys.readouterr().out
+
+
+def test_a_trial_that_was_stopped_is_gone_on_with_and_nothing_is_run_twice(monkeypatch: pytest.MonkeyPatch):
+    def stop(settings: dict[str, str]) -> float:
+        raise worker.Stopped
+
+    runs = Runs(monkeypatch, stop)
+    plan = plan_of(method="random", run_cap=3, parameters={"g_optim.lr": {"min": 1e-4, "max": 1e-3}})
+    with pytest.raises(worker.Stopped):
+        worker.work(worker.open_sweep(plan))
+    runs.value = lambda s: float(s["g_optim.lr"])
+    sweep = worker.open_sweep(plan)
+    worker.work(sweep)
+    assert runs.started == [f"runs/sweeps/tried/0000{i}/run" for i in (0, 0, 1, 2)]
+    rows = status.rows(sweep)
+    assert [row["state"] for row in rows] == ["done"] * 3
+    assert all(row["mean"] == pytest.approx(row["parameters"]["g_optim.lr"]) for row in rows)
+
+
+def test_a_trial_that_another_worker_has_is_left_to_it(monkeypatch: pytest.MonkeyPatch):
+    plan = plan_of(method="grid")
+    code = (
+        f"from pathlib import Path; from t2vgan.sweeps import worker; from t2vgan.sweeps.plan import read_plan\n"
+        f"sweep = worker.open_sweep(read_plan(Path({str(plan.path)!r})))\n"
+        "print(worker.next_trial(sweep).number, flush=True); input()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as other:
+        assert other.stdout and other.stdout.readline() == "0\n"
+        runs = Runs(monkeypatch, lambda s: 1.0)
+        worker.work(worker.open_sweep(plan))
+        assert {Path(run).parent.name for run in runs.started} == {"00001"}
+        other.send_signal(signal.SIGKILL)
+    worker.work(worker.open_sweep(plan))
+    assert sorted({Path(run).parent.name for run in runs.started}) == ["00000", "00001"]
+
+
+def test_another_question_under_the_same_name_is_refused():
+    worker.open_sweep(plan_of())
+    with pytest.raises(
+        ConfigError, match=r"not the sweep that runs/sweeps/tried has trials of .*give the file another"
+    ):
+        worker.open_sweep(plan_of(method="bayes"))
+    worker.open_sweep(plan_of(run_cap=7))  # how many is no other question
+
+
+def test_ranges_are_kept_to(monkeypatch: pytest.MonkeyPatch):
+    Runs(monkeypatch, lambda s: float(s["ema.rampup"]))
+    spec = {"ema.rampup": {"min": 0.1, "max": 1.0}, "ema.halflife_clips": {"min": 3, "max": 5}}
+    plan = plan_of(method="bayes", run_cap=6, parameters=spec, early_terminate={"type": "hyperband", "min_iter": 1})
+    assert plan.ranges["ema.halflife_clips"] == Range(3, 5)
+    sweep = worker.open_sweep(plan)
+    worker.work(sweep)
+    tried = [row["parameters"] for row in status.rows(sweep)]
+    assert len(tried) == 6 and all(0.1 <= t["ema.rampup"] <= 1 and t["ema.halflife_clips"] in (3, 4, 5) for t in tried)
+    page = report.write(sweep).read_text()
+    assert page.count("data:image/png") == 4, "parallel coordinates, and a sheet of each of the three best"
+    assert "share of the difference" in page and "ema.rampup" in page and "Trial " in page
+
+
+def test_a_page_of_few_trials_says_so(monkeypatch: pytest.MonkeyPatch):
+    plan = plan_of(method="grid")
+    with pytest.raises(ValueError, match="no trial is done yet"):
+        report.write(worker.open_sweep(plan))
+    Runs(monkeypatch, lambda s: float(s["seed"]))
+    worker.work(worker.open_sweep(plan))
+    page = report.write(worker.open_sweep(plan)).read_text()
+    assert "too few to tell" in page and "0.5 ± 6.4" in page and "mean over seeds 0, 1" in page
+
+
+@pytest.mark.parametrize(
+    ("column", "places"),
+    [([1, 2, 3], [0, 0.5, 1]), ([1e-4, 1e-3, 1e-2], [0, 0.5, 1]), (["b", "a"], [1, 0]), ([2, 2], [0.5, 0.5])],
+)
+def test_places_on_an_axis(column: list[Any], places: list[float]):
+    assert report._places(column) == pytest.approx(places)

@@ -1,0 +1,94 @@
+"""Jobs of a cluster, as far as they can be looked at without one; tests/cluster/ has a real one."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+from t2vgan import cluster, fit, sweep
+from t2vgan.command import run_command
+from t2vgan.config import ConfigError, load
+
+SMOKE_SWEEP = Path(__file__).resolve().parent.parent / "experiments" / "sweeps" / "smoke.yaml"
+ASKED = [
+    "trainer.nodes=2",
+    "trainer.devices=4",
+    "cluster.gpus_per_node=4",
+    "cluster.partition=long",
+    "cluster.mem_gb=60",
+]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder, and no SLURM to be found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cluster.shutil, "which", lambda name: None)
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program, *words: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["program", *words])
+    run_command(program.main)
+    return capsys.readouterr().out
+
+
+def test_the_script_says_what_the_experiment_asks_for(monkeypatch, capsys):
+    out = said(monkeypatch, capsys, fit, "--experiment", "smoke", "--launch", "slurm", "--print", *ASKED)
+    for line in (
+        "--nodes=2",
+        "--ntasks-per-node=4",
+        "--gpus-per-node=4",
+        "--partition=long",
+        "--mem=60GB",
+        "--requeue",
+    ):
+        assert f"#SBATCH {line}\n" in out
+    assert "#SBATCH --signal=USR2@120\n" in out and "srun --unbuffered" in out
+    assert not Path("runs").exists(), "looking leaves nothing behind"
+
+
+def test_workers_of_a_sweep_are_an_array_of_single_tasks(monkeypatch, capsys):
+    out = said(monkeypatch, capsys, sweep, str(SMOKE_SWEEP), "--workers", "3", "--launch", "slurm", "--print")
+    assert "#SBATCH --array=0-2%3\n" in out and "#SBATCH --ntasks-per-node=1\n" in out
+    assert "#SBATCH --job-name=sweep-smoke\n" in out
+
+
+def test_further_options_and_lines():
+    asked = load("smoke", ["cluster.options.account=lab", "cluster.setup=[module load cuda]"])
+    text = cluster.script(Path("jobs"), cluster.parameters(asked, name="x"))
+    assert "#SBATCH --account=lab\n" in text and "\nmodule load cuda\n" in text
+
+
+def test_devices_have_to_be_a_number():
+    assert cluster.parameters(load("smoke", ["trainer.devices=auto"]), name="x")["ntasks_per_node"] == 1
+    with pytest.raises(ConfigError, match="a cluster's job needs a number"):
+        cluster.parameters(load("smoke", ["trainer.devices=two"]), name="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--experiment", "smoke", "--launch", "slurm"), "there is no srun here; --print shows the script"),
+        (("--experiment", "smoke", "--print"), "--print shows the script of --launch slurm"),
+        (("--experiment", "smoke", "--launch", "slurm", "--fast_dev_run"), "leave --launch away"),
+    ],
+)
+def test_mistakes(monkeypatch, capsys, words: tuple[str, ...], what: str):
+    with pytest.raises(SystemExit) as stop:
+        said(monkeypatch, capsys, fit, *words)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and what in error and error.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_a_job_gives_the_same_command_whenever_it_is_started(monkeypatch):
+    given = []
+    monkeypatch.setattr(fit, "main", lambda: given.append(sys.argv))
+    command = pickle.loads(pickle.dumps(cluster.Command("t2vgan.fit", ["--experiment", "smoke", "run_dir=x"])))
+    monkeypatch.setattr(sys, "argv", ["submitit"])
+    command()
+    command.checkpoint().result()
+    assert given == [["fit", "--experiment", "smoke", "run_dir=x"]] * 2

@@ -1,0 +1,74 @@
+"""However a batch is shared, among processes or micro-batches, the gradient is that of the batch."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.shared_batch import clips_of, round_of
+
+# What a trial costs is compared with what it costs the average clip, of all processes but not of all micro-batches.
+WITHOUT_TRIALS = ["losses.g/frames/mirror=0", "losses.g/frames/steer=0"]
+
+
+def gradients(folder: Path, *, ranks: int = 1, accumulate: int = 1, overrides: list[str]) -> dict[str, Tensor]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["t2vgan.training"])
+    path = str(folder / f"{ranks}x{accumulate}.pt")
+    processes = [
+        context.Process(target=round_of, args=(rank, ranks, accumulate, port, overrides, path)) for rank in range(ranks)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * ranks
+    return torch.load(path)
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys() and len(one) > 50
+    largest = max(float(g.abs().max()) for g in one.values())
+    apart = {name: float((one[name] - other[name]).abs().max()) / largest for name in one}
+    worst = max(apart, key=lambda name: apart[name])
+    print(f"largest difference {apart[worst]:.1e} of the largest gradient, in {worst}")
+    assert apart[worst] < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_several_processes(tmp_path: Path, ranks: int):
+    whole = gradients(tmp_path, overrides=[])
+    assert_equal(whole, gradients(tmp_path, ranks=ranks, overrides=[]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ranks", "accumulate"), [(1, 2), (1, 4), (2, 2)])
+def test_micro_batches(tmp_path: Path, ranks: int, accumulate: int):
+    whole = gradients(tmp_path, overrides=WITHOUT_TRIALS)
+    assert_equal(whole, gradients(tmp_path, ranks=ranks, accumulate=accumulate, overrides=WITHOUT_TRIALS))
+
+
+@pytest.mark.slow
+def test_the_test_would_see_a_difference(tmp_path: Path):
+    whole, other = (gradients(tmp_path, overrides=[*WITHOUT_TRIALS, f"seed={seed}"]) for seed in (0, 1))
+    with pytest.raises(AssertionError):
+        assert_equal(whole, other)
+
+
+def test_a_batch_in_equal_parts():
+    whole = clips_of(range(8))
+    parts = whole.split(4)
+    assert [part.indices for part in parts] == [[0, 1], [2, 3], [4, 5], [6, 7]] and whole.split(1) == [whole]
+    assert torch.equal(torch.cat([part.video for part in parts]), whole.video)
+    assert parts[1].captions == whole.captions[2:4] and parts[1].contrasts == whole.contrasts[2:4]
+    assert parts[1].attributes == [] and parts[3].epoch == whole.epoch
