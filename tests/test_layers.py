@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "resume",
         "sealed",
         "tracking",
-        "reports.page",
+        "reports",
     ),
 }
 WITHOUT_LIGHTNING = (

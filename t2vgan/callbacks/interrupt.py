@@ -34,6 +34,13 @@ class Interrupt(Callback):
                 self._before[number] = signal.signal(number, lambda number, _: self._ask(trainer, number))
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._stop_if_asked(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if trainer.state.fn == "fit":  # asked between the end of the round and this
+            self._stop_if_asked(trainer)
+
+    def _stop_if_asked(self, trainer: Trainer) -> None:
         asked = self._asked
         if trainer.world_size > 1:  # the signal may have come to one rank before this round and to another after it
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)

@@ -96,3 +96,18 @@ def test_being_asked_to_end_is_the_same(fit):
     with pytest.raises(SystemExit):
         fit(watch, Interrupt(), module=module)
     assert watch.seen == [4, 8, 12] and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_between_a_round_and_its_validation(fit):
+    class Late(Callback):
+        validated = 0
+
+        def on_train_batch_end(self, trainer, pl_module, *args) -> None:
+            press()
+
+        def on_validation_batch_end(self, *args, **kwargs) -> None:
+            Late.validated += 1
+
+    with pytest.raises(SystemExit):
+        fit(Interrupt(), Late(), limit_val_batches=1.0, val_check_interval=1)
+    assert Late.validated == 0
