@@ -173,7 +173,7 @@ def opened_video(path: Path | Member) -> Iterator[tuple[Any, Any]]:
         raise VideoError(f"{path}: {_unreadable(path, error)}") from error
     with file or nullcontext(), container:
         streams = [s for s in container.streams.video if not _is_cover_picture(s)]
-        if not len(container.streams):  # a file that begins well and ends before it says what is in it
+        if not streams and not container.streams.audio:  # a file that begins well and ends before it says what is in it
             raise VideoError(f"{path}: {_unreadable(path, ValueError('nothing is in it'))}")
         if not streams:
             raise VideoError(f"{path}: no video stream")
