@@ -54,7 +54,9 @@ NOT_A_PLACE = re.compile(
 # "looks right at you", "runs right into it": unless what stands before makes a direction of it.
 STRESS = re.compile(r"^ (?:at|into|in|through|over|under|past|on|up|down|by|to|along|across|from)\b", re.IGNORECASE)
 SURE = re.compile(
-    r"\b(?:from|to|the|its|his|her|their|your|my|left (?:to|and|or)|(?:turn|veer|swerve|pan|tilt|lean|bend)\w*)$", re.IGNORECASE
+    r"\b(?:from|to|the|its|his|her|their|your|my|left (?:to|and|or)"
+    r"|(?:turn|veer|swerve|pan|tilt|lean|bend)\w*)$",
+    re.IGNORECASE,
 )
 LEAVING = re.compile(
     r"\b(?:has|have|had|is|are|was|were|being|be|been|just|he|she|they|it|who|all|that|s)$", re.IGNORECASE
