@@ -70,7 +70,7 @@ def script(folder: Path, options: dict[str, Any], *, jobs: int = 1) -> str:
     from submitit.slurm.slurm import _make_sbatch_string
 
     command = f"{sys.executable} -u -m submitit.core._submit {folder}"
-    many = {"map_count": jobs} if jobs > 1 else {}
+    many: dict[str, Any] = {"map_count": jobs} if jobs > 1 else {}
     return _make_sbatch_string(command=command, folder=folder, **options, **many)
 
 

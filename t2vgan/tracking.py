@@ -27,7 +27,7 @@ def loggers(experiment: Experiment, run_dir: Path, *, rounds_done: int = 0) -> l
     settings = experiment.logger
     found: list[Logger] = [ContinuedCsv(run_dir)] if settings.csv else []
     if settings.tensorboard:
-        purge = {"purge_step": rounds_done} if rounds_done else {}
+        purge: dict[str, Any] = {"purge_step": rounds_done} if rounds_done else {}
         found.append(TensorBoardLogger(save_dir=run_dir, name="tensorboard", version="", **purge))
     if settings.wandb != "off":
         os.environ.setdefault("WANDB_SILENT", "true")
@@ -59,7 +59,13 @@ class ContinuedCsv(Logger):
         self._rows: list[dict[str, Any]] = []
         self._columns: list[str] | None = None
 
-    name = version = ""
+    @property
+    def name(self) -> str:
+        return ""
+
+    @property
+    def version(self) -> str:
+        return ""
 
     @property
     def log_dir(self) -> str:

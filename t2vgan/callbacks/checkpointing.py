@@ -84,7 +84,7 @@ class Checkpointing(Checkpoint):
             )
             return
         try:
-            done = trainer.fit_loop.epoch_loop.batch_progress.total
+            done: Any = trainer.fit_loop.epoch_loop.batch_progress.total
             if done.completed < done.processed:  # before this callback's turn, which would have noted it
                 self.owed.note(trainer)
             self._save(trainer, pl_module, alone=True)

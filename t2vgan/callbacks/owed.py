@@ -82,7 +82,7 @@ def loops_of(trainer: Trainer) -> dict[str, Any]:
 
 def round_is_over(trainer: Trainer) -> bool:
     """False in the middle of a round, when one player may be a step ahead of the other."""
-    done = trainer.fit_loop.epoch_loop.batch_progress.total
+    done: Any = trainer.fit_loop.epoch_loop.batch_progress.total
     return done.ready == done.started == done.processed
 
 
