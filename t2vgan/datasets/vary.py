@@ -41,11 +41,11 @@ class Vary:
     caption_dropout: share of the draws that come without a caption (NO_CAPTION), for guidance.
     """
 
-    flip: bool = False
-    reverse: float = 0.0
-    speed: float = 0.0
-    margin: float = 0.0
-    caption_dropout: float = 0.0
+    flip: Any = False  # bool; anything else is a mistake that is told
+    reverse: int | float = 0.0
+    speed: int | float = 0.0
+    margin: int | float = 0.0
+    caption_dropout: int | float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.flip, bool):
@@ -80,7 +80,7 @@ class Variation:
     """One draw. `window`: where the square lies in the margin, as shares from the top and from the left."""
 
     caption: str
-    flip: bool = False
+    flip: Any = False  # bool; anything else is a mistake that is told
     reverse: bool = False
     speed: float = 1.0
     dropped: bool = False

@@ -54,7 +54,7 @@ class EffNetFeatures(nn.Module):
         return torch.cat([frames.mean(1), (frames[:, 1:] - frames[:, :-1]).abs().mean(1)], dim=1)
 
     @torch.no_grad()
-    def frame_features(self, video: Video) -> Float[Tensor, "b t d"]:
+    def frame_features(self, video: Video) -> Float[Tensor, "b 8 d"]:
         """Features of FRAMES evenly spaced frames of each clip."""
         with torch.autocast(video.device.type, enabled=False):
             frames = video[:, :, [i * video.shape[2] // FRAMES for i in range(FRAMES)]].float()

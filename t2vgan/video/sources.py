@@ -12,7 +12,6 @@ import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -96,7 +95,7 @@ def stamp(source: Source) -> tuple[int, int]:
     return found.st_mtime_ns, byte_count
 
 
-def opened(source: Path | Member) -> BinaryIO:
+def opened(source: Path | Member) -> io.BufferedIOBase:
     """The bytes of a source, to be read and sought in. Raises OSError, and `VideoError` for what is far away."""
     if isinstance(source, Path):
         return source.open("rb")
@@ -105,7 +104,7 @@ def opened(source: Path | Member) -> BinaryIO:
     return io.BufferedReader(_Window(source), 1 << 16)
 
 
-def content_digest(data: BinaryIO, byte_count: int, sample: int = 1 << 16) -> str:
+def content_digest(data: io.BufferedIOBase, byte_count: int, sample: int = 1 << 16) -> str:
     """Changes with the content, as far as its beginning, middle and end tell: cheap, for large files too."""
     import hashlib
 

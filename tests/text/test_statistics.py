@@ -7,7 +7,7 @@ from t2vgan.text.statistics import statistics
 
 def test_statistics_of_a_few_captions() -> None:
     told = statistics(["A lion walks", "A lion walks", "A zzxqvv zebra is galloping at dusk", " "])
-    assert (told["captions"], told["distinct"], told["vocabulary"]) == (3, 2, 8)
+    assert (told["captions"], told["distinct"], told["vocabulary"]) == (3, 2, 9)
     assert told["words"] == {"shortest": 3, "5 %": 3, "median": 3, "95 %": 7, "longest": 7}
     assert told["lengths"] == {"3": 2, "7": 1} and told["longer_than_read"] == 0
     assert told["without_vector"]["most"] == {"zzxqvv": 1}
