@@ -98,7 +98,7 @@ class Variation:
         return np.ascontiguousarray(video[::-1] if self.reverse else video)
 
 
-def vary(options: Mapping[str, Any] | Vary | None) -> Vary:
+def vary(options: Any) -> Vary:
     """From the options of a data set. ValueError for one that there is not."""
     if isinstance(options, Vary):
         return options
