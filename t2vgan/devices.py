@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+from typing import Any
 
 import torch
 from torch import nn
@@ -98,5 +99,6 @@ def check_accumulable(experiment: Experiment) -> None:
 def compile_parts(game: nn.Module) -> None:
     """The generator's pass and the critics' looks; in place, so that the names of the weights stay."""
     game.generator.compile()  # type: ignore[union-attr]
-    for critic in game.discriminators.values():  # type: ignore[union-attr]
+    critics: Any = game.discriminators
+    for critic in critics.values():
         critic.features = torch.compile(critic.features)

@@ -139,8 +139,9 @@ class T2VGAN(L.LightningModule):
         most = max(critic.frames or t for critic in self.discriminators.values())  # type: ignore[union-attr]
         chosen = self.draw(clips, "frames", lambda g: strided(t, most, g))
         z = self.noise(clips)
-        if k := getattr(self.generator, "numbers", 0):
-            self.generator.chance = self.draw(clips, "trial", lambda g: torch.randn(1 + k, generator=g))
+        steered: Any = self.generator if hasattr(self.generator, "numbers") else None
+        if steered is not None:
+            steered.chance = self.draw(clips, "trial", lambda g: torch.randn(1 + steered.numbers, generator=g))
         if self.generator.continuous:
             fake = self.generator(z, text, clips.times.gather(1, chosen))
         else:

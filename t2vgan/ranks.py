@@ -44,7 +44,7 @@ def join(accelerator: str) -> None:
     import torch
 
     if how == "slurm":
-        from lightning.pytorch.plugins.environments import SLURMEnvironment
+        from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
         environment = SLURMEnvironment(auto_requeue=False)
         os.environ |= {"MASTER_ADDR": environment.main_address, "MASTER_PORT": str(environment.main_port)}
@@ -115,7 +115,8 @@ def environments() -> list[Any]:
     """For Lightning, which inside of a SLURM job takes every process for one of srun's, and would requeue by itself."""
     if "SLURM_JOB_ID" not in os.environ or launcher() == "torchrun":
         return []
-    from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     return [SLURMEnvironment(auto_requeue=False) if launcher() == "slurm" else LightningEnvironment()]
 

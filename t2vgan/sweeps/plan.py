@@ -195,7 +195,7 @@ def _parameter(path: Path, name: str, spec: Any) -> list[Any] | Range:
 
 
 def _range(where: str, spec: dict[str, Any]) -> Range:
-    low, high = (spec.get(key) for key in ("min", "max"))
+    low, high = (spec.get(key, math.nan) for key in ("min", "max"))
     if not all(isinstance(v, int | float) and math.isfinite(v) for v in (low, high)) or not low < high:
         raise ConfigError(f"{where}: `min` and `max` have to be numbers, the first below the second")
     whole = isinstance(low, int) and isinstance(high, int)

@@ -124,7 +124,8 @@ def _sound(source: Path | Member, look: Look) -> None:
 
     file: Any = str(source) if isinstance(source, Path) else opened(source)
     try:
-        with av.open(file) as container:
+        with av.open(file) as opened_file:
+            container: Any = opened_file
             if not container.streams.audio:
                 return
             stream, samples = container.streams.audio[0], 0
