@@ -84,6 +84,7 @@ class T2VGAN(L.LightningModule):
         self.ema_generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self.register_buffer("clips_seen", torch.zeros((), dtype=torch.long))
         self.signs: dict[str, float | Tensor] = {}  # of the last round, for the callbacks
+        self.latest: dict[str, Tensor] = {}  # value of each loss, of this round or of the last one that computed it
 
     # ---- the round ---------------------------------------------------------------------------------------------
 
@@ -191,7 +192,14 @@ class T2VGAN(L.LightningModule):
         if healthy:
             optim.step()
         self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
-        self.log_dict({**losses, f"{side}/grad_norm": norm})
+        self.latest |= losses
+        self.log_dict({**{k: v for k, v in self.latest.items() if k.startswith(side)}, f"{side}/grad_norm": norm})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["latest"] = {name: value.cpu() for name, value in self.latest.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.latest = checkpoint.get("latest", {})  # else a resumed run would leave rare losses out of its curves
 
     def losses_of(self, side: str, looks: dict[str, Look], told: Told) -> dict[str, Tensor]:
         """The side's losses by their names, without gradient, as `<side>/total` their sum, and as `total` with it."""
