@@ -3,7 +3,7 @@
     python benchmarks/one_frame.py          # a few minutes on one core
 
 A small network of convolutions learns every attribute from single frames of `probe` clips at random instants, and is
-tested on a frame of each of other clips. Seeds decide everything; a figure near chance says that this network found nothing.
+tested on a frame of each of other clips. A figure near chance says that this network found nothing.
 """
 
 from __future__ import annotations
