@@ -59,8 +59,10 @@ def main() -> None:
     import torch
 
     from t2vgan.assemble import load_model
+    from t2vgan.devices import spare_page_faults
     from t2vgan.runs import SHIPPED, chosen
 
+    spare_page_faults()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any
     checkpoint = chosen(args.checkpoint, args.experiment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 
@@ -105,6 +106,7 @@ def test_a_program_from_the_command_line(
 ) -> None:
     path = tmp_path / "lion.pt2"
     monkeypatch.setattr(assemble, "text_pipeline", lambda *_, **__: TextPipeline(max_words=8))
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # tracing puts symbols where an int is expected
     call(monkeypatch, run, "-o", path)
     assert "any number of clips, any number of frames, 8 words; colours within" in capsys.readouterr().out
     metadata = portable.opened_pt2(path)[1]

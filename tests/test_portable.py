@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 
@@ -17,6 +19,14 @@ WORDS = 6  # few: a recurrent encoder is unrolled over them
 EXACT = 1e-5  # of colours in [-1, 1]: rounding in another order
 SMALL = "z_dim: 16, dim: 32, width: 32"
 PROMPTS = ["A lion runs", "A big old elephant walks left", "A zebra"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def unchecked() -> Iterator[None]:
+    """Tracing puts symbols where annotations say int; the tests of the parts check those."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def made(*overrides: str) -> Any:

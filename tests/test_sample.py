@@ -34,7 +34,7 @@ def save(folder: Path, *overrides: str) -> Path:
     assert (experiment.clip.size, experiment.clip.frames, experiment.clip.duration_s) == (SIZE, FRAMES, SECONDS)
     pipeline = assemble.text_pipeline(experiment)
     pipeline.learn(LEARNED)
-    game = assemble.model(experiment, pipeline)
+    game = assemble.model(experiment, pipeline, to_train=False)
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     tensors = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
     card = {"vocabulary": pipeline.vocabulary}
@@ -111,7 +111,7 @@ def test_long_clips_do_not_depend_on_how_they_are_made(monkeypatch, name):
     """In parts where the generator allows it, in one go where it does not."""
     options = {"name": name, "z_dim": 16, "dim": 32, "width": 32}
     experiment = config.load("smoke", [f"generator={{{', '.join(f'{k}: {v}' for k, v in options.items())}}}"])
-    game = assemble.model(experiment, assemble.text_pipeline(experiment)).eval()
+    game = assemble.model(experiment, assemble.text_pipeline(experiment), to_train=False).eval()
     times, z = [i / 4 for i in range(10)], sample.noise(0, 1, 16)
     [[whole]] = sample.render(game, [PROMPT], z, times)
     monkeypatch.setattr(sample, "FRAMES_AT_ONCE", 3)
@@ -216,7 +216,7 @@ def test_too_long_for_a_generator_that_walks(tmp_path, monkeypatch, capsys):
         ("Ein L\u00f6we rennt durch die Steppe", "no word of it was seen in training, the clip will not show it"),
         ("\u043b\u0435\u0432 \u0431\u0435\u0436\u0438\u0442", "no word of it was seen in training"),
         ("12 345", "no word of it was seen in training"),
-        ("the of!!!", "names nothing to show"),
+        ("the of a", "names nothing to show"),
         ("lion runs " * 5_000, "only its first 40 words are read"),
         ("dog cat horse cow tree car", "and 1 more"),
     ],
