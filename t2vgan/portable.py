@@ -84,7 +84,7 @@ def export(model: Any, path: Path, *, config: dict[str, Any], card: dict[str, An
 
 
 def drawn(model: Any, prompts: list[str], frames: int, *, words: int, seed: int) -> Inputs:
-    """Prompts with noise, at the instants of the model's own clips and at as many after them."""
+    """Prompts with noise, at so many instants, which are as far apart as those of the model's own clips."""
     clip, n = model.config.clip, len(prompts)
     z = torch.randn(n, model.ema_generator.z_dim, generator=torch.Generator().manual_seed(seed))
     times = (torch.arange(frames) * clip.duration_s / clip.frames).repeat(n, 1)
@@ -107,9 +107,15 @@ def inputs(text: TextInputs, z: Tensor, times: Tensor, *, words: int) -> Inputs:
 
 
 def traced(net: Whole, example: Inputs, *, any_times: bool) -> torch.export.ExportedProgram:
-    """The graph, for any number of clips, and of frames where `any_times`; `example` has two of each or more."""
+    """The graph, for any number of clips, and of frames where `any_times`; `example` has two of each or more.
+
+    ValueError where torch finds a part that is no graph.
+    """
     with torch.no_grad(), quiet():
-        return torch.export.export(net, example, dynamic_shapes=axes(any_times))
+        try:
+            return torch.export.export(net, example, dynamic_shapes=axes(any_times))
+        except RuntimeError as error:
+            raise ValueError(f"this generator cannot be traced: {str(error).splitlines()[0]}") from error
 
 
 def axes(any_times: bool) -> dict[str, dict[int, Any]]:

@@ -119,6 +119,14 @@ def test_a_program_that_differs_is_not_written(
     assert (tmp_path / "lion.pt2").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_what_cannot_be_traced_is_said_in_a_line(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = portable.drawn(model, PROMPTS[:2], 8, words=WORDS, seed=0)
+    monkeypatch.setattr(torch.export, "export", lambda *_, **__: torch.zeros(2) + torch.zeros(3))
+    with pytest.raises(ValueError, match="this generator cannot be traced: The size of tensor a") as error:
+        portable.traced(portable.whole(model), example, any_times=True)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
 def test_without_onnx(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
