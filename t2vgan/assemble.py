@@ -155,7 +155,8 @@ def run(experiment: Experiment, *, limit: int | None = None) -> Run:
     game = model(experiment, pipeline)  # first, for it is where most mistakes of an experiment come to light
     data = datamodule(experiment, limit=limit)
     data.prepare_data()
-    pipeline.warm([*data.captions(), *experiment.samples.prompts])
+    pipeline.learn(data.captions())
+    pipeline.warm(experiment.samples.prompts)
     return Run(game, data, judge(experiment))
 
 
@@ -254,17 +255,24 @@ def reported_splits(path: Path) -> tuple[str, ...]:
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[T2VGAN, Experiment]:
     """The generator of a safetensors file or of a run folder (its best one, else its last), ready to be used."""
-    tensors, config, _ = load_generator(generator_file(path))
-    experiment = from_dict(config)
-    pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
-    game = model(experiment, pipeline, to_train=False)
+    tensors, config, card = load_generator(generator_file(path))
+    try:
+        experiment = from_dict(config)
+        pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
+        game = model(experiment, pipeline, to_train=False)
+    except ConfigError as error:
+        raise ValueError(f"{path}: made by another version of t2vgan: {error}") from error
+    pipeline.vocabulary = card.get("vocabulary", ())
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():
         mine = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-        try:
-            part.load_state_dict(mine)
-        except RuntimeError as error:
-            raise ValueError(f"{path}: its {name} is not the one of this version of t2vgan: {error}") from error
+        odd = dict({(k, v.shape) for k, v in mine.items()} ^ {(k, v.shape) for k, v in part.state_dict().items()})
+        if odd:
+            raise ValueError(
+                f"{path}: made by another version of t2vgan (commit {card.get('commit', 'unknown')}): {len(odd)} "
+                f"tensors of its {name} are not those of this one, such as {min(odd)}; train anew, or use that version"
+            )
+        part.load_state_dict(mine)
     return game.to(device).eval(), experiment
 
 

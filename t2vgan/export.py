@@ -1,18 +1,23 @@
-"""Make one file of a run's generator, to share and to ship.
+"""Make one file of a run's generator, to share, to ship, or to run without t2vgan.
 
     python -m t2vgan.export runs/lion_savanna/00003 -o lion.safetensors --half
+    python -m t2vgan.export runs/lion_savanna/00003 -o lion.onnx
+    python -m t2vgan.export runs/lion_savanna/00003 -o lion.pt2
 
-The file holds the averaged generator, its text encoder, the experiment and what is known of them; `sample` and
-`evaluate` take it by --checkpoint.
+.safetensors holds the averaged generator, its text encoder, the experiment and what is known of them; `sample` and
+`evaluate` take it by --checkpoint. .onnx and .pt2 (torch.export) are programs, generator and text encoder in one, for
+any number of clips; docs/export.md says what goes in and out. They are compared with PyTorch before they are kept.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from t2vgan.command import run_command
 
+KINDS = (".safetensors", ".onnx", ".pt2")
 LARGE = 1_000  # values: smaller tensors, such as frequencies, stay in full precision
 
 
@@ -20,29 +25,58 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m t2vgan.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a name in .safetensors")
-    parser.add_argument("--half", action="store_true", help="weights in float16: half the size")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file; pretrained: what ships"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help=f"a name in {', '.join(KINDS)}"
+    )
+    parser.add_argument("--half", action="store_true", help="weights in float16: half the size (.safetensors)")
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     return parser.parse_args()
 
 
 def main() -> None:
     args = arguments()
-    if args.output.suffix != ".safetensors":
-        raise ValueError(f"-o {args.output}: the name has to end in .safetensors")
+    if args.output.suffix not in KINDS:
+        raise ValueError(f"-o {args.output}: the name has to end in one of {', '.join(KINDS)}")
+    if args.half and args.output.suffix != ".safetensors":
+        raise ValueError(f"--half: {args.output.suffix} programs compute in float32; export a .safetensors file")
     if args.output.exists() and not args.force:
         raise ValueError(f"{args.output} exists: choose another name, or overwrite it with --force")
 
     from t2vgan.assemble import generator_file
+    from t2vgan.runs import chosen
+
+    source = generator_file(chosen(args.checkpoint, None))
+    if args.output.suffix == ".safetensors":
+        write_weights(source, args.output, half=args.half)
+    else:
+        write_program(source, args.output)
+
+
+def write_weights(source: Path, output: Path, *, half: bool) -> None:
     from t2vgan.checkpoint import load_generator, save_generator
 
-    source = generator_file(args.checkpoint)
     tensors, config, card = load_generator(source)
-    if args.half:
+    if half:
         tensors = {name: t.half() if t.is_floating_point() and t.numel() > LARGE else t for name, t in tensors.items()}
-    save_generator(args.output, tensors, config, {**card, "exported_from": source.as_posix()})
-    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {source}")
+    save_generator(output, tensors, config, {**card, "exported_from": source.as_posix()})
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {source}")
+
+
+def write_program(source: Path, output: Path) -> None:
+    from t2vgan import portable
+    from t2vgan.assemble import load_model
+    from t2vgan.checkpoint import load_generator
+
+    if output.suffix == ".onnx":
+        portable.require_onnx()
+    _, config, card = load_generator(source)
+    model: Any = load_model(source)[0]
+    print(f"{output}: tracing the generator, which takes a minute")
+    told = portable.export(model, output, config=config, card={**card, "exported_from": source.as_posix()})
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {source}; {told}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ One clip is written as it is; several are shown in a grid above their captions. 
 from __future__ import annotations
 
 import argparse
+import math
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-KINDS = (".mp4", ".gif", ".png")
-MOST_FPS, MOST_SECONDS, MOST_CLIPS = 120, 60, 64
-MOST_FRAMES = 10_000
+MOST_FRAMES = {".mp4": 10_000, ".gif": 2_000, ".png": 2_000}  # in all; the last two are made in memory
+FPS, SECONDS, SCALE, MOST_CLIPS = (0.1, 120), (0.01, 60), (1, 64), 64
 LEAST_PX = 256  # smaller clips are enlarged by a whole factor, unless --scale says otherwise
-FRAMES_AT_ONCE = 64
+MOST_PIXELS = 4096**2  # of a frame with all clips
+FRAMES_AT_ONCE, OF_ALL_CLIPS = 64, 512  # rendered and written before the next ones are
+MOST_IN_ONE_GO = 512  # frames of a clip by a generator that has to walk through it
 
 
 def arguments() -> argparse.Namespace:
@@ -55,8 +59,10 @@ def main() -> None:
     import torch
 
     from t2vgan.assemble import load_model
+    from t2vgan.devices import spare_page_faults
     from t2vgan.runs import SHIPPED, chosen
 
+    spare_page_faults()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any
     checkpoint = chosen(args.checkpoint, args.experiment)
@@ -65,16 +71,14 @@ def main() -> None:
     fps = args.fps or clip.frames / clip.duration_s
     times = [i / fps for i in range(max(1, round((args.length or clip.duration_s) * fps)))]
     captions = [prompt for prompt in args.prompts for _ in range(args.count)]
-    if len(captions) * len(times) > MOST_FRAMES:
-        raise ValueError(
-            f"{len(captions)} clips of {len(times)} frames are too many: at most {MOST_FRAMES} frames in all"
-        )
+    check_size(args, frames=len(times), clips=len(captions), px=clip.size, continuous=model.ema_generator.continuous)
+    remark(model.text_pipeline, args.prompts)
     z = noise(args.seed, args.count, model.ema_generator.z_dim).repeat(len(args.prompts), 1).to(device)
-    clips = [render(model, caption, z[i : i + 1], times) for i, caption in enumerate(captions)]
-    write(args.output, clips, captions, fps=fps, scale=args.scale)
+    write(args.output, render(model, captions, z, times), captions, fps=fps, scale=args.scale)
     if checkpoint == SHIPPED:
         print("by the model that ships; train your own with python -m t2vgan.fit, or name one with --checkpoint")
-    print(f"{args.output}: {len(clips)} clip{'s' * (len(clips) > 1)} of {len(times)} frames, {len(times) / fps:g} s")
+    n = len(captions)
+    print(f"{args.output}: {n} clip{'s' * (n > 1)} of {len(times)} frames, {len(times) / fps:g} s")
     if args.attention:
         write_attention(args.attention, model, args.prompts[0], z[:1], times)
         print(f"{args.attention}: where each word is looked at")
@@ -84,21 +88,46 @@ def check(args: argparse.Namespace) -> None:
     """Everything that can be wrong with the command line, before anything slow is done. Raises ValueError."""
     if not all(prompt.strip() for prompt in args.prompts):
         raise ValueError("a prompt is empty: write what the video shows, for example 'A lion runs'")
-    if args.output.suffix.lower() not in KINDS:
-        raise ValueError(f"-o {args.output}: the name has to end in one of {', '.join(KINDS)}")
+    if args.output.suffix.lower() not in MOST_FRAMES:
+        raise ValueError(f"-o {args.output}: the name has to end in one of {', '.join(MOST_FRAMES)}")
     if args.attention and args.attention.suffix.lower() != ".png":
         raise ValueError(f"--attention {args.attention}: the name has to end in .png")
     if args.checkpoint and args.experiment:
         raise ValueError("name either --checkpoint or --experiment, not both")
-    numbers = [("--fps", args.fps, MOST_FPS), ("--length", args.length, MOST_SECONDS), ("--scale", args.scale, 64)]
-    for option, value, most in numbers:
-        if value is not None and not 0 < value <= most:
-            raise ValueError(f"{option} {value:g}: has to be above 0 and at most {most}")
+    numbers = [("--fps", args.fps, FPS), ("--length", args.length, SECONDS), ("--scale", args.scale, SCALE)]
+    for option, value, (least, most) in numbers:
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"{option} {value:g}: has to be from {least} to {most}")
     if not 1 <= args.count * len(args.prompts) <= MOST_CLIPS:
         raise ValueError(f"--count {args.count}: from 1 to {MOST_CLIPS} clips in all can be made at once")
     for path in filter(None, (args.output, args.attention)):
         if path.exists() and not args.force:
             raise ValueError(f"{path} exists: choose another name, or overwrite it with --force")
+
+
+def check_size(args: argparse.Namespace, *, frames: int, clips: int, px: int, continuous: bool) -> None:
+    """What only the model tells: whether clips of its size fit into files and memory. Raises ValueError."""
+    kind = args.output.suffix.lower()
+    if clips * frames > MOST_FRAMES[kind]:
+        raise ValueError(
+            f"{clips} clip{'s' * (clips > 1)} of {frames} frames are too many: at most {MOST_FRAMES[kind]} frames in "
+            f"all in a {kind} file (--fps, --length and --count make fewer)"
+        )
+    if not continuous and frames > MOST_IN_ONE_GO:
+        raise ValueError(
+            f"{frames} frames are too many for this model, whose generator makes a clip in one go: at most "
+            f"{MOST_IN_ONE_GO} (--fps and --length make fewer)"
+        )
+    most = max(1, math.isqrt(MOST_PIXELS // clips) // px)
+    if args.scale and args.scale > most:
+        raise ValueError(f"--scale {args.scale}: {clips} of {px} pixels are too large: here it can be at most {most}")
+
+
+def remark(pipeline: Any, prompts: list[str]) -> None:
+    """Says on stderr which words of the prompts will not be shown, and why."""
+    for line in (line for prompt in dict.fromkeys(prompts) for line in pipeline.remarks(prompt)):
+        print(f"t2vgan: note: {line}", file=sys.stderr)
+    pipeline.warned = True  # of long captions: that has been said
 
 
 def noise(seed: int, count: int, z_dim: int) -> Tensor:
@@ -111,38 +140,59 @@ def noise(seed: int, count: int, z_dim: int) -> Tensor:
     return torch.stack([torch.randn(z_dim, generator=torch.Generator().manual_seed(s)) for s in seeds])
 
 
-def render(model: Any, caption: str, z: Tensor, times: list[float]) -> np.ndarray:
-    """One clip, uint8 `(t, h, w, 3)`. A generator of continuous time makes long clips part by part."""
-    import numpy as np
+def render(model: Any, captions: list[str], z: Tensor, times: list[float]) -> Iterator[list[np.ndarray]]:
+    """The clips part by part: the next frames of each of them, uint8 `(t, h, w, 3)`.
+
+    A generator of continuous time makes clips of any length in the same memory.
+    """
     import torch
 
     from t2vgan.callbacks.samples import frames_of
+    from t2vgan.datasets.progress import with_progress
 
-    step = FRAMES_AT_ONCE if model.ema_generator.continuous else len(times)
+    step = min(FRAMES_AT_ONCE, max(1, OF_ALL_CLIPS // len(captions))) if model.ema_generator.continuous else len(times)
     parts = [torch.tensor([times[i : i + step]]) for i in range(0, len(times), step)]
-    return np.concatenate([frames_of(model.generate([caption], z=z, times=part))[0] for part in parts])
+    turns = [(part, k) for part in parts for k in range(len(captions))]
+    clips: list[np.ndarray] = []
+    for part, k in with_progress(turns, "rendering", len(turns), unit="parts"):
+        clips.append(frames_of(model.generate([captions[k]], z=z[k : k + 1], times=part))[0])
+        if len(clips) == len(captions):
+            yield clips
+            clips = []
 
 
-def write(path: Path, clips: list[np.ndarray], captions: list[str], *, fps: float, scale: int | None) -> None:
+def write(path: Path, parts: Iterator[list[np.ndarray]], captions: list[str], *, fps: float, scale: int | None) -> None:
+    import numpy as np
+
     from t2vgan.video.encode import write_gif, write_mp4, write_png
-    from t2vgan.video.sheet import contact_sheet, video_grid
+    from t2vgan.video.sheet import contact_sheet
 
-    kind = path.suffix.lower()
-    if kind == ".png":
-        write_png(path, contact_sheet(clips, captions, columns=8, scale=scale))
+    if path.suffix.lower() == ".mp4":
+        write_mp4(path, (shown(part, captions, scale) for part in parts), fps=fps)
         return
-    factor = scale or -(-LEAST_PX // clips[0].shape[1])
-    if len(clips) == 1:
-        frames = clips[0].repeat(factor, axis=1).repeat(factor, axis=2)
+    clips = [np.concatenate(clip) for clip in zip(*parts, strict=True)]
+    if path.suffix.lower() == ".gif":
+        write_gif(path, shown(clips, captions, scale), fps=fps)
     else:
-        frames = video_grid(clips, captions, scale=factor)
-    (write_mp4 if kind == ".mp4" else write_gif)(path, frames, fps=fps)
+        write_png(path, contact_sheet(clips, captions, columns=8, scale=scale))
+
+
+def shown(clips: list[np.ndarray], captions: list[str], scale: int | None) -> np.ndarray:
+    """One clip enlarged, or several in a grid."""
+    from t2vgan.video.sheet import video_grid
+
+    factor = scale or -(-LEAST_PX // clips[0].shape[1])
+    if len(clips) > 1:
+        return video_grid(clips, captions, scale=factor)
+    return clips[0].repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def write_attention(path: Path, model: Any, prompt: str, z: Tensor, times: list[float]) -> None:
     from t2vgan.callbacks.spotlight import Spotlight
     from t2vgan.video.encode import write_png
 
+    if model.ema_generator.continuous:  # of a long clip, a share of its frames
+        times = times[:: -(-len(times) // FRAMES_AT_ONCE)]
     spotlight = Spotlight.of(model, prompt, z=z, times=times) if hasattr(model.ema_generator, "attend") else None
     if spotlight is None or not spotlight.has_maps:
         raise ValueError("--attention: the generator of this model attends to no words")

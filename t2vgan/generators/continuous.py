@@ -50,7 +50,7 @@ class MovingCoordinates(nn.Module):
         phases = torch.einsum("ngpk,gfk->ngfp", moved, self.waves)
         spot = torch.exp(-18 * moved.square().sum(-1))[:, :, None]  # half as bright a fifth of the height away
         features = torch.cat([phases.sin(), phases.cos(), spot], 2)
-        return features.reshape(len(places), self.channels, self.size, self.size)
+        return features.reshape(places.shape[0], self.channels, self.size, self.size)
 
 
 class Continuous(nn.Module):

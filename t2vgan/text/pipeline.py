@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from t2vgan.shapes import TextInputs
 from t2vgan.text.analysis import ENTITIES, TAGS, Analyser, Analysis
 from t2vgan.text.vectors import WordVectors
+from t2vgan.text.vocabulary import content_words, remarks
 
 TAG_INDEX = {tag: index for index, tag in enumerate(TAGS)}
 ENTITY_INDEX = {kind: index for index, kind in enumerate(ENTITIES)}
@@ -26,6 +28,8 @@ class TextPipeline:
     and the vectors of the words in use; with all captions in it neither spaCy nor torchtext is needed.
     max_words: what a caption says after so many words is left out, with one warning.
     """
+
+    vocabulary: Collection[str] = ()  # content words that training showed, as `learn` notes them; () where nobody did
 
     def __init__(self, *, vectors: str = "glove", cache: Path | None = None, max_words: int = 40):
         if max_words < 1:
@@ -66,6 +70,16 @@ class TextPipeline:
         self.add_words(analyses)
         for analysis in analyses:
             self.rows[analysis.caption] = self.assemble(analysis)
+
+    def learn(self, captions: list[str]) -> None:
+        """Prepare the captions of training, and note their words as those that a model has seen."""
+        self.warm(captions)
+        self.vocabulary = content_words(self.analyser(captions))
+
+    def remarks(self, caption: str) -> list[str]:
+        """What a person should know of a prompt: words never seen and words left out; see `text.vocabulary`."""
+        [analysis] = self.analyser([caption])
+        return remarks(analysis, self.vocabulary, self.vectors, max_words=self.max_words)
 
     def analyse(self, captions: list[str]) -> None:
         """Run the analysis with a progress bar that appears when it takes a while."""

@@ -41,7 +41,7 @@ def reversal(lengths: Int[Tensor, " b"], longest: int) -> Int[Tensor, "b l"]:
 
     Unlike packed sequences this needs no lengths on the host, so that a GPU does not have to wait.
     """
-    position = torch.arange(longest, device=lengths.device).expand(len(lengths), longest)
+    position = torch.arange(longest, device=lengths.device).expand(lengths.shape[0], longest)
     return torch.where(position < lengths[:, None], lengths[:, None] - 1 - position, position)
 
 

@@ -5,7 +5,9 @@ Every file is written beside its target and then renamed, so that a file that ex
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +24,20 @@ Sound = tuple[np.ndarray, int]  # float (samples,) or (channels, samples) in [-1
 BT601, LIMITED_RANGE = 6, 1  # FFmpeg's numbers; what its RGB -> YUV conversion uses unless told otherwise
 
 
-def write_mp4(path: str | Path, frames: np.ndarray, *, fps: int | float, audio: Sound | None = None) -> None:
+def write_mp4(
+    path: str | Path, frames: np.ndarray | Iterable[np.ndarray], *, fps: int | float, audio: Sound | None = None
+) -> None:
     """Write uint8 RGB frames `(t, h, w, 3)` as H.264 (yuv420p, crf 18, index at the front), audio as AAC.
 
+    `frames` may come in parts, one after the other, so that a long clip is never in memory as a whole.
     Odd heights and widths are padded by repeating the last row or column, because yuv420p needs even ones.
     The parent folder is made. Raises ValueError when `frames` is something else or fps is not positive.
     """
     import av
 
-    frames = _even(_checked(frames, path, fps))
-    height, width = frames.shape[1:3]
+    parts = _parts(frames, path, fps)
+    first = next(parts)
+    height, width = first.shape[1:3]
     index_first = {"movflags": "+faststart"}
     with (
         written_whole(Path(path), durable=False) as part,
@@ -44,7 +50,7 @@ def write_mp4(path: str | Path, frames: np.ndarray, *, fps: int | float, audio: 
         context.thread_count = 1
         context.colorspace, context.color_range = BT601, LIMITED_RANGE
         sound: Any = container.add_stream("aac", rate=audio[1], layout=_layout(audio[0])) if audio is not None else None
-        for frame in frames:
+        for frame in chain.from_iterable(chain([first], parts)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
         if audio is not None:
@@ -82,6 +88,18 @@ def _checked(frames: np.ndarray, path: str | Path, fps: int | float) -> np.ndarr
     if not fps > 0:
         raise ValueError(f"{path}: frames per second must be above 0, not {fps}")
     return np.ascontiguousarray(frames)
+
+
+def _parts(frames: np.ndarray | Iterable[np.ndarray], path: str | Path, fps: int | float) -> Iterator[np.ndarray]:
+    """At least one, each of them checked and even, all of one size."""
+    sizes = set()
+    for part in [frames] if isinstance(frames, np.ndarray) else frames:
+        sizes.add(part.shape[1:])
+        if len(sizes) > 1:
+            raise ValueError(f"{path}: the frames of a clip have one size, not {' and '.join(map(str, sizes))}")
+        yield _even(_checked(part, path, fps))
+    if not sizes:
+        raise ValueError(f"{path}: a clip has at least one frame")
 
 
 def _even(frames: np.ndarray) -> np.ndarray:
