@@ -178,6 +178,7 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
         encoder = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim)
         given = {"text_dim": encoder.dim, "size": clip.size, "clip_frames": clip.frames}
         generator = build("generator", GENERATORS, experiment.generator, **given)
+        given["numbers"] = getattr(generator, "numbers", 0)
         critics = {
             name: build(f"discriminators.{name}", DISCRIMINATORS, node, **given)
             for name, node in experiment.discriminators.items()
@@ -236,8 +237,11 @@ def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> T
                 where = f"losses.{side}/{critic}/{name}"
                 if getattr(term.loss, "needs_trial", False) and not hasattr(generator, "mirror"):
                     raise ConfigError(f"{where}: this generator has no mirror; take the term away")
-                if name == "steer" and not hasattr(generator, "stage"):
-                    raise ConfigError(f"{where}: this generator has nothing to steer by; take the term away")
+                if getattr(term.loss, "needs_numbers", False) and getattr(critics[critic], "reader", None) is None:
+                    what = "critic reads no motion: give it `match: true`" if getattr(generator, "numbers", 0) else (
+                        "generator has nothing to steer by; take the term away"
+                    )  # fmt: skip
+                    raise ConfigError(f"{where}: this {what}")
                 if getattr(term.loss, "needs_captions", False) and critics[critic].blind:
                     raise ConfigError(f"{where}: this critic is blind to captions; take the term away")
                 if getattr(term.loss, "needs_latents", False) and not getattr(critics[critic], "latents", 0):

@@ -89,7 +89,7 @@ def check_accumulable(experiment: Experiment) -> None:
         )
     for key, options in experiment.losses.items():
         weight = options.get("weight", 1.0) if isinstance(options, dict) else options
-        if steps > 1 and weight and key.split("/")[-1] in ("mirror", "steer"):
+        if steps > 1 and weight and key.split("/")[-1] == "mirror":
             raise ConfigError(
                 f"trainer.accumulate: losses.{key} compares a clip with the whole batch, which is never there at once; "
                 f"set its weight to 0, or share the batch among devices instead"

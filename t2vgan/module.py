@@ -164,7 +164,7 @@ class T2VGAN(L.LightningModule):
             times = clips.times.gather(1, chosen.gather(1, where))
             shown = pick(fake, where)
             looks[name] = Look(times, seen, critic.see(shown), z=z)  # type: ignore[operator]
-            if self.wanted("g", name, "needs_trial"):
+            if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, critic.see(pick(other, where))  # type: ignore[operator]
         return looks
@@ -243,8 +243,8 @@ class T2VGAN(L.LightningModule):
         if side == "g" and look.trial is not None:
             with torch.no_grad():
                 trial_features = critic.features(look.tried, look.times)
-        trial = look.trial if side == "g" else None
-        return Play(*seen, text, told.wrong, told.content, told.contrast, trial, trial_features, look.z, told.part)
+        trial = (look.trial, look.tried, trial_features)
+        return Play(*seen, text, told.wrong, told.content, told.contrast, *trial, z=look.z, part=told.part)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 

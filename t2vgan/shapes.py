@@ -107,8 +107,8 @@ def to_float(video: Tensor) -> Tensor:
 
 @dataclass
 class Trial:
-    """What a generator could have shown instead of its clips, for critics to compare: each clip mirrored, or with the
-    numbers that steer it nudged.
+    """What a generator could have shown instead of its clips, for critics to look at: each clip mirrored, or steered by
+    numbers that were drawn.
 
     Neither choice can be learned from a gradient of the pixels: the pictures between one pan and another are no better
     than either, so a slope says little of what a step leads to.
@@ -117,7 +117,6 @@ class Trial:
     video: Video  # no gradient
     odds: Tensor  # (b,), logits of "mirrored"
     mirrored: Tensor  # bool (b,), what was shown
-    turned: Tensor  # bool (b,), clips that are shown from the other side; the others are nudged
-    numbers: Tensor  # (b, k), what steers the clips; k may be 0
-    nudges: Tensor  # (b, k), what was added to them, normal with deviation `spread`; 0 where turned
-    spread: float = 1.0
+    turned: Tensor  # bool (b,), clips that are shown from the other side; numbers were drawn for the others
+    numbers: Tensor  # (b, k), what steers the clips themselves, in -1..1; k may be 0
+    drawn: Tensor  # (b, k), what steers the trial where it is not turned, uniform in -1..1; speeds are to the right

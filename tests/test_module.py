@@ -21,9 +21,14 @@ from t2vgan.text import TextPipeline
 
 MakeClips = Callable[..., Clips]
 EYES = [
-    *(f"discriminators.eyes.{option}" for option in ("name=projected", "frames=2", "see_size=32", "width=8")),
+    *(
+        f"discriminators.eyes.{option}"
+        for option in ("name=projected", "frames=2", "see_size=32", "width=8", "match=true")
+    ),
     "losses.d/eyes/nonsaturating=1.0",
     "losses.d/eyes/words=1.0",
+    "losses.d/eyes/steer=1.0",
+    "losses.g/eyes/steer=1.0",
     "losses.g/eyes/nonsaturating=1.0",
 ]
 FRAMES = {"name": "frame_level", "frames": 2, "width": 8}

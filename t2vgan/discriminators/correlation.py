@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.discriminators.blocks import TimeEmbedding
+
 
 class Correlation(nn.Module):
     """How alike each place of a frame is to the places around it in the next one; nothing here is trained.
@@ -70,3 +72,29 @@ class Matcher(nn.Module):
         fine = self.brightness(frames.unflatten(0, (b, t)))
         fine = F.avg_pool2d(fine, 4, 2, padding=1, count_include_pad=False)
         return torch.cat([self.features(maps), fine], 1)
+
+
+class Reader(nn.Module):
+    """What steers a clip, read off what went where: `(b, channels, s, s)` and instants `(b, frames)` to mean and
+    logarithm of the variance, `(b, numbers)` each.
+
+    Numbers are rates: how far something went has to be divided by the time it took, so the instants scale what the
+    convolutions find (FiLM; Perez et al. 2018, eq. 1).
+    """
+
+    def __init__(self, *, channels: int, frames: int, numbers: int, width: int = 64) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            nn.Conv2d(channels, width, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, 2, 1), nn.LeakyReLU(0.2)
+        )
+        self.hidden, self.when = nn.Linear(width * 4 * 4, 128), TimeEmbedding(frames=frames, dim=2 * 128)
+        self.out = nn.Linear(128, 2 * numbers)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, moved: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.hidden(F.adaptive_avg_pool2d(self.convs(moved), 4).flatten(1))
+        scale, shift = self.when(times).chunk(2, 1)
+        mean, spread = self.out(F.leaky_relu(found * (1 + scale) + shift, 0.2)).float().chunk(2, 1)
+        # From a hundredth of what was drawn to a little more than all of it: in a uniform draw there is 1/3.
+        return mean, -2.8 + 1.9 * torch.tanh(spread + 1.2)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2vgan.discriminators.blocks import LatentGuess, SpectralConv2d, TextProjection, TimeEmbedding, WordScores
-from t2vgan.discriminators.correlation import Matcher
+from t2vgan.discriminators.correlation import Matcher, Reader
 from t2vgan.discriminators.imagenet_eyes import LEVELS, ImagenetEyes
 from t2vgan.shapes import TextFeatures
 
@@ -43,7 +43,8 @@ class Projected(nn.Module):
     cross-scale mixing is left out), the frames are stacked as channels in their order in time, so that motion is what
     differs between stacked maps, and a head judges realism and agreement with the caption in a 4x4 map of logits per
     level. With `match`, the correlations of neighbouring frames are one level more, for what moves and how fast.
-    `latents`: how many entries of the noise are guessed, for the loss `latent`.
+    `latents`: how many entries of the noise are guessed, for the loss `latent`; `numbers`: how many steer the clips of
+    the generator, which it reads off what moves, for the loss `steer`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Projected(nn.Module):
         width: int = 96,
         match: bool = False,
         latents: int = 0,
+        numbers: int = 0,
         blind: bool = False,
         seed: int = 0,
     ) -> None:
@@ -71,6 +73,9 @@ class Projected(nn.Module):
         self.match = Matcher(frames=frames, size=levels[0][1]) if match else None
         levels += [(self.match.channels, levels[0][1])] if self.match else []
         self.heads = nn.ModuleList(LevelHead(channels=c, width=width, size=size) for c, size in levels)
+        self.reader = None
+        if self.match is not None and numbers:
+            self.reader = Reader(channels=self.match.channels, frames=frames, numbers=numbers)
         self.words = WordScores(channels=width, levels=len(levels), text_dim=text_dim)
         self.guess = LatentGuess(channels=width, levels=len(levels), latents=latents) if latents else None
         self.judges = nn.ModuleList(TextProjection(channels=width, text_dim=text_dim) for _ in levels)
@@ -106,3 +111,8 @@ class Projected(nn.Module):
 
     def word_scores(self, features: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
         return self.words(features, text.words)
+
+    def read(self, seen: tuple[Tensor, ...], times: Tensor) -> tuple[Tensor, Tensor]:
+        """What steers clips, from what was seen of them: mean and logarithm of the variance, `(b, numbers)` each."""
+        assert self.reader is not None
+        return self.reader(seen[-1], times)

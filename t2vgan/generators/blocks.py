@@ -148,7 +148,7 @@ class Mirror(nn.Module):
 
 
 def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
-    """Each clip from the side that the mirror's last call did not show, `(b, 3, t, h, w)`, and nothing nudged."""
+    """Each clip from the side that the mirror's last call did not show, `(b, 3, t, h, w)`, and no numbers drawn."""
     assert mirror.odds is not None
     odds = mirror.odds
     nothing = odds.new_zeros(len(odds), 0)

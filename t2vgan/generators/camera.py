@@ -15,12 +15,15 @@ KNOTS = 8
 
 
 class Path(NamedTuple):
-    """How something moves before the camera at the instants `(b, t)`."""
+    """How a canvas moves before the camera at the instants `(b, t)`, and on it what acts."""
 
     pan: Tensor  # (b, t) frame widths that it goes to the left
     zoom: Tensor  # (b, t) logarithm of how much larger it gets
     shares: Tensor  # (b, k) of the pan, from the top of the frame to its bottom
-    up: Tensor  # (b, t) frame heights
+    way: Tensor | None = (
+        None  # (b, t, 2) frame widths to the right and downwards by which the subject has left its home
+    )
+    home: Tensor | None = None  # (b, 2) frame widths from the middle of the canvas
 
 
 class Camera(nn.Module):
@@ -32,6 +35,7 @@ class Camera(nn.Module):
     """
 
     margin = 1.25  # canvas over frame
+    extent = (0.26, 0.22)  # of what moves with a subject, frame widths to each side and up and down
 
     def __init__(self, *, dim: int, text_dim: int) -> None:
         super().__init__()
@@ -49,9 +53,20 @@ class Camera(nn.Module):
         at = (torch.arange(size, device=path.pan.device) + 0.5) * 2 / size - 1
         scaled = at * torch.exp(-path.zoom)[..., None]  # (b, t, s)
         x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * rows)[..., None]
-        y = (scaled + 2 * path.up[..., None])[..., None].expand_as(x)
-        grid = torch.stack([x, y], -1) / self.margin
+        grid = torch.stack([x, scaled[..., None].expand_as(x)], -1)
+        if path.way is not None and path.home is not None:
+            grid = self.follow(grid, 2 * path.way[:, :, None, None], 2 * path.home[:, None, None, None])
+        grid = grid / self.margin
         flat = F.grid_sample(
             canvas.flatten(0, 1).float(), grid.flatten(0, 1), padding_mode="border", align_corners=False
         )
         return flat.unflatten(0, (b, t))
+
+    def follow(self, grid: Tensor, way: Tensor, home: Tensor) -> Tensor:
+        """Where a canvas is to be looked up, `(b, t, s, s, 2)`, when what is around `home` has gone by `way`.
+
+        It moves as a whole, and what lies between it and the rest gives way: behind it stretches, before it is covered.
+        """
+        extent = 2 * torch.tensor(self.extent, device=grid.device)
+        with_it = torch.exp(-((grid - home - way) / extent).pow(4).sum(-1, keepdim=True))
+        return grid - way * with_it

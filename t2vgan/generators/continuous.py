@@ -18,10 +18,8 @@ from torch import Tensor, nn
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
-from t2vgan.generators.stage import CHANNELS, Stage
+from t2vgan.generators.steering import Steering, to_the_right
 from t2vgan.shapes import TextFeatures, Trial
-
-SPREAD = 0.3  # of nudges, in shares of the reach
 
 
 class MovingCoordinates(nn.Module):
@@ -62,7 +60,7 @@ class Continuous(nn.Module):
 
     continuous = True
     trial: Trial | None = None  # of the last call in training
-    numbers = Stage.numbers
+    numbers = Steering.numbers
     chance: Tensor | None = None  # (b, 1 + numbers), normal: what decides the next trial
 
     def __init__(
@@ -84,14 +82,13 @@ class Continuous(nn.Module):
         )
         self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.stage = Stage(dim=dim, text_dim=text_dim)
+        self.steering = Steering(dim=dim, text_dim=text_dim)
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
         widths = [max(min(width, width * 8 // s), 16) for s in sizes]
         self.blocks = nn.ModuleList(
-            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0, colours=CHANNELS)
-            for i in range(len(sizes))
+            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )
         levels = list(zip(sizes, widths, strict=True))
         self.attention = nn.ModuleDict(
@@ -105,42 +102,39 @@ class Continuous(nn.Module):
                 self.enter[level] = nn.Conv2d(self.coordinates[level].channels, c, 1)  # type: ignore[arg-type]
 
     def forward(self, z: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
-        content, canvas, maps = self.paint(z, text, times)
-        return self.shoot(content, text, canvas, maps, times)[0]
+        return self.shoot(z, text, times)[0]
 
     def attend(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor]:
         """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
-        content, canvas, maps = self.paint(z, text, times)
-        video, maps, path = self.shoot(content, text, canvas, maps, times)
+        video, maps, path = self.shoot(z, text, times)
         seen = round(maps.shape[-1] / Camera.margin)  # of the maps, by the frame
-        return video, self.stage.camera.film(maps, path, seen) if self.attention else maps
+        return video, self.steering.camera.film(maps, path, seen) if self.attention else maps
 
-    def shoot(
-        self, content: Tensor, text: TextFeatures, canvas: Tensor, maps: Tensor, times: Tensor
-    ) -> tuple[Tensor, Tensor, Path]:
+    def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Path]:
+        """The video, where each word was looked at on its canvases, and how these moved before the camera."""
+        content, canvas, maps = self.paint(z, text, times)
         canvas, maps = self.mirror(content, text, canvas, maps)
-        mirrored = self.mirror.logits(content, text) > 0
-        numbers = self.stage.steering(content, text)
-        # The loss `steer` alone trains the numbers: the slope of the pixels misleads them.
-        paths = self.stage.paths(numbers.detach(), content, text, times, mirrored)
+        mirrored, numbers = self.mirror.logits(content, text) > 0, self.steering(content, text)
+        path = self.steering.path(to_the_right(numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training:
-            self.trial = self.tried(numbers, content, text, canvas.detach(), times)
-        video = self.stage.film(canvas, paths, self.size).transpose(1, 2)
-        return bounded(video, self.training), maps, paths[0]
+            self.trial = self.tried(numbers, content, text, canvas, times)
+        video = self.steering.camera.film(canvas, path, self.size).transpose(1, 2)
+        return bounded(video, self.training), maps, path
 
     @torch.no_grad()
     def tried(self, numbers: Tensor, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
-        """Half of the clips mirrored, the others with what steers them nudged."""
+        """Half of the clips mirrored, the others with whatever numbers to steer them."""
         chance, self.chance = self.chance, None
         if chance is None:
             chance = torch.randn(len(numbers), 1 + self.numbers, device=numbers.device)
         trial = trial_of(self.mirror, canvas)
-        trial.turned = chance[:, 0] > 0
-        trial.numbers, trial.spread = numbers, SPREAD
-        trial.nudges = SPREAD * chance[:, 1:] * ~trial.turned[:, None]
+        trial.turned, trial.numbers = chance[:, 0] > 0, numbers
+        trial.drawn = torch.erf(chance[:, 1:] / math.sqrt(2))  # uniform in -1..1
+        sides = trial.mirrored ^ trial.turned
+        shown = torch.where(trial.turned[:, None], to_the_right(numbers, sides), trial.drawn)
         other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
-        paths = self.stage.paths(numbers + trial.nudges, content, text, times, trial.mirrored ^ trial.turned)
-        trial.video = self.stage.film(other, paths, self.size).transpose(1, 2)
+        path = self.steering.path(shown, content, text, times, sides)
+        trial.video = self.steering.camera.film(other, path, self.size).transpose(1, 2)
         return trial
 
     def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -65,6 +65,7 @@ class Play:
     content: Tensor | None = None  # bool (b, l), which words of `text` say something of the clip
     contrast: Contrast | None = None
     trial: Trial | None = None  # what could have been shown instead of the fakes
-    trial_features: Seen = ()  # what the critic makes of that
+    tried: Seen = ()  # what its eyes saw of that
+    trial_features: Seen = ()  # what it made of it, in the generator's step
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes
     part: Part = WHOLE

@@ -1,27 +1,52 @@
-"""Which way should what steers a clip go? Tried, not derived."""
+"""What steers real clips? A critic reads it off them, having learned how on clips that drawn numbers steered."""
 
 from __future__ import annotations
 
-from t2vgan.losses.mirror import cost_of_trial
+import torch
+
 from t2vgan.losses.play import Play
-from t2vgan.shapes import Scalar
+from t2vgan.shapes import Scalar, Trial
+
+SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
 class Steer:
-    """G: E[c <e, n>] / sigma^2 over the numbers n that steer a clip, where c is what the clip loses in words when they
-    are nudged by e ~ N(0, sigma^2).
+    """D: E[(y - m)² / 2 v + log(v) / 2] over clips steered by numbers y that were drawn uniformly in -1..1, which the
+    critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the clip
+    of a caption, m is read off the real clip of that caption, and r = 1 - 3 v.
 
-    Its gradient is the one of the words' loss smoothed over nudges (Williams 1992, section 6; evolution strategies,
-    Salimans et al. 2017, eq. 1, with the clip that was shown as the baseline). The slope of the pixels knows only what
-    a shift of a fraction of a pixel does: with it alone cameras stayed at chance, while a critic gave 7 logits to clips
-    whose camera was set right by hand. Clips get no gradient.
+    An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow. A critic believes the words of
+    a pan least where nothing moves, so what was found by trial and error was a pan, but it never left the wrong side.
+    Where little can be seen a reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance
+    1/3), and so does what is compared with it; where nothing can be seen yet, things rest. Clips get no gradient.
     """
 
-    needs_trial = needs_captions = needs_words = True
+    needs_trial = needs_numbers = True
+
+    def __init__(self, *, calm: int | float = 0.005) -> None:
+        self.calm = calm
+
+    def discriminator(self, play: Play) -> Scalar:
+        mean, log_variance = play.critic.read(play.tried, play.times)
+        trial = self.trial(play)
+        error = (trial.drawn - mean).square() * torch.exp(-log_variance) + log_variance
+        return (error.mean(1) * ~trial.turned).mean()  # of half of the clips: this is the half in front of the error
 
     def generator(self, play: Play) -> Scalar:
-        trial = play.trial
-        if trial is None or play.text is None or not trial.numbers.shape[1]:
-            raise ValueError("steer: needs a generator with numbers to steer by and a critic that reads captions")
-        cost = cost_of_trial(play, ~trial.turned)
-        return (cost[:, None] * trial.nudges * trial.numbers).sum(1).mean() / trial.spread**2
+        with torch.no_grad():
+            mean, log_variance = play.critic.read(play.real, play.times)
+            variance = torch.exp(log_variance)
+            seen = (1 - 3 * variance).clamp(min=0)
+            squares = (mean.square() - seen * variance)[:, SPEED]
+        numbers = self.trial(play).numbers
+        error = (seen * numbers - mean).square() + self.calm * numbers.square()
+        error = torch.cat([error[:, :SPEED], error[:, SPEED + 1 :]], 1).sum(1)
+        # Whichever way a real subject goes, it goes ahead; noise is no speed.
+        speed = (seen * numbers)[:, SPEED].square() - squares
+        return (error + speed.square() + self.calm * numbers[:, SPEED].square()).mean()
+
+    @staticmethod
+    def trial(play: Play) -> Trial:
+        if play.trial is None or not play.trial.numbers.shape[1]:
+            raise ValueError("steer: needs a generator with numbers to steer by")
+        return play.trial

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from t2vgan.discriminators.correlation import Correlation, Matcher
+from t2vgan.discriminators.correlation import Correlation, Matcher, Reader
 from t2vgan.discriminators.projected import Projected
 
 
@@ -73,3 +73,46 @@ def test_a_critic_that_matches_sees_one_level_more():
         critic = Projected(text_dim=4, frames=2, see_size=32, channels=4, width=8, match=match)
         seen = critic.see(noise(2, 3, 2, 16, 16).clamp(-1, 1))
         assert len(seen) == 3 + match and len(critic.features(seen, torch.tensor([[0.0, 1.0]] * 2))) == 3 + match
+
+
+def steered(count: int, *, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise that goes to the left by a rate each clip has of its own, seen now after a short, now after a long time."""
+    rates = 2 * torch.rand(count, generator=torch.Generator().manual_seed(seed)) - 1
+    gaps = torch.randint(1, 4, (count,), generator=torch.Generator().manual_seed(seed + 1))
+    still = F.avg_pool2d(noise(count, 3, 16, 48, seed=seed + 2), 3, 1, 1)
+    moved = [still[i].roll(-round(float(rates[i] * gaps[i] * 2)), -1) for i in range(count)]
+    video = torch.stack([still, torch.stack(moved)], 2)[..., 16:32]
+    return video, torch.stack([torch.zeros(count), gaps * 0.5], 1), rates
+
+
+def test_a_reader_learns_rates_whatever_the_time_between_frames():
+    torch.manual_seed(0)
+    matcher = Matcher(frames=2, size=8)
+    reader = Reader(channels=matcher.channels, frames=2, numbers=1, width=16)
+
+    def seen(video: Tensor) -> Tensor:
+        return matcher(video, F.avg_pool2d(video.transpose(1, 2).flatten(0, 1), 2).unflatten(0, (len(video), 2)))
+
+    optimizer = torch.optim.Adam(reader.parameters(), lr=3e-3)
+    for step in range(120):
+        video, times, rates = steered(32, seed=10 * step)
+        mean, log_variance = reader(seen(video), times)
+        if step == 0:
+            assert mean.abs().max() == 0 and abs(log_variance.exp().mean() - 1 / 3) < 0.05, "it knows what is drawn"
+        loss = ((rates[:, None] - mean).square() * torch.exp(-log_variance) + log_variance).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    video, times, rates = steered(100, seed=5)
+    mean, log_variance = reader(seen(video), times)
+    error = (mean[:, 0] - rates).square()
+    assert error.mean() < 0.1, "1/3 is what guessing gives"
+    assert 0.2 < (error / log_variance[:, 0].exp()).mean() < 5, "and it knows how well it reads"
+
+
+def test_only_critics_that_match_read_numbers():
+    for match in (False, True):
+        critic = Projected(text_dim=4, frames=2, see_size=32, channels=4, width=8, match=match, numbers=4)
+        assert (critic.reader is not None) == match
+    mean, log_variance = critic.read(critic.see(noise(2, 3, 2, 16, 16).clamp(-1, 1)), torch.tensor([[0.0, 1.0]] * 2))
+    assert mean.shape == log_variance.shape == (2, 4)

@@ -14,8 +14,9 @@ def ramp(frames=1, batch=1):
     return torch.stack([x, y]).expand(batch, frames, 2, CANVAS, CANVAS)
 
 
-def path(pan=0.0, zoom=0.0, share=1.0, up=0.0):
-    return Path(torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share), torch.tensor([[up]]))
+def path(pan=0.0, zoom=0.0, share=1.0, way=None, home=(0.0, 0.0)):
+    moved = {} if way is None else {"way": torch.tensor([[way]]), "home": torch.tensor([home])}
+    return Path(torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share), **moved)
 
 
 def test_a_camera_that_rests_shows_the_middle_of_the_canvas():
@@ -41,10 +42,16 @@ def test_beyond_the_edge_the_canvas_goes_on_as_it_ends():
     torch.testing.assert_close(film[..., 0, :, -1].max(), ramp().max())
 
 
-def test_what_goes_up_shows_what_was_below_it():
-    shift = Camera(dim=4, text_dim=3).film(ramp(), path(up=0.1), SIZE) - ramp()[..., 2:-2, 2:-2]
-    torch.testing.assert_close(shift[0, 0, 1, 4:12], torch.full((8, SIZE), 0.1))
-    torch.testing.assert_close(shift[0, 0, 0], torch.zeros(SIZE, SIZE))
+def test_a_subject_goes_its_way_and_what_is_far_from_it_stays():
+    """Each pixel of the ramp says where it was on the canvas."""
+    way, home = (0.125, -0.0625), (-0.125, 0.0625)
+    camera = Camera(dim=4, text_dim=3)
+    came_from = camera.film(ramp(), path(way=way, home=home), SIZE)[0, 0] - ramp()[0, 0, :, 2:-2, 2:-2]
+    row, column = 8, 8  # of the frame: at home, after the way
+    torch.testing.assert_close(came_from[:, row, column], -torch.tensor(way), atol=1e-3, rtol=0)
+    assert came_from[:, 0].abs().max() < 0.03 and came_from[:, :, -1].abs().max() < 0.03
+    lost = came_from[0].diff(dim=1) * SIZE  # below -1 a place would be looked up twice, and the picture folded
+    assert lost.min() > -1
 
 
 def test_near_things_are_low_in_the_frame(make_text):

@@ -26,9 +26,9 @@ NO_GRADIENT = (
     "mirror.of_content.weight",  # a hard bit: the loss `mirror` trains it
     "mirror.of_content.bias",
     "mirror.of_word.weight",
-    "stage.steer.of_content.weight",  # numbers that are found by trying: the loss `steer` trains them
-    "stage.steer.of_content.bias",
-    "stage.steer.of_word.weight",
+    "steering.steer.of_content.weight",  # the loss `steer` trains them
+    "steering.steer.of_content.bias",
+    "steering.steer.of_word.weight",
 )
 
 
@@ -40,8 +40,8 @@ def build(name: str, *, size: int = 16, **options: Any) -> Any:
     generator = GENERATORS[name](text_dim=TEXT_DIM, size=size, **{**given, **options})
     for p in generator.parameters():
         p.data += 0.02 * torch.randn_like(p)
-    if hasattr(generator, "stage"):
-        generator.stage.steer.of_content.bias.data += 8.0  # far from rest, where leaps have a height
+    if hasattr(generator, "steering"):
+        generator.steering.steer.of_content.bias.data += 8.0  # far from rest, where leaps have a height
     return generator
 
 

@@ -1,0 +1,57 @@
+"""The numbers that steer a clip: how the camera moves, and how the subject does before it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from t2vgan.generators.blocks import Told
+from t2vgan.generators.camera import Camera, Path
+from t2vgan.shapes import TextFeatures
+
+HOME = (-0.1, 0.08)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
+
+
+class Steering(nn.Module):
+    """Four numbers of a clip, each a share of its reach: the camera's pan and zoom, how fast the subject goes ahead,
+    and how high it leaps. The loss `steer` trains them: the slope of the pixels misleads them.
+    """
+
+    numbers = 4
+    reach = (0.2, 0.3, 0.4, 0.3)  # pan, frame widths/s; zoom, 1/s in its logarithm; speed, widths/s; height, widths
+
+    def __init__(self, *, dim: int, text_dim: int) -> None:
+        super().__init__()
+        self.camera = Camera(dim=dim, text_dim=text_dim)
+        # At a pace of 1/16 a pan took most of a run to find: 0.001 of its reach a round.
+        self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
+        self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
+
+    def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
+        """Content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody walks backwards."""
+        raw = self.steer(content, text)
+        pan, zoom, _, height = torch.tanh(raw).split(1, 1)
+        return torch.cat([pan, zoom, torch.sigmoid(raw[:, 2:3] - 1), height], 1)
+
+    def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
+        """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,
+        whichever way the subject faces.
+        """
+        along = times - 1.0  # s from the middle of a usual clip
+        pan, zoom, speed, height = (self.reach[i] * numbers[:, i : i + 1] for i in range(self.numbers))
+        often, begin = self.leap(content, text).split(1, 1)
+        beat = torch.sin(
+            math.pi * (times * torch.exp(0.1 * torch.tanh(often)) + begin)
+        ).abs()  # about one leap a second
+        way = torch.stack([speed * along, height * (0.5 - beat)], -1)
+        ahead = torch.where(mirrored, -1.0, 1.0)
+        home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)
+        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home)
+
+
+def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:
+    """`(b, 4)` with the subject's speed counted to the right instead of ahead."""
+    pan, zoom, speed, height = numbers.split(1, 1)
+    return torch.cat([pan, zoom, torch.where(mirrored[:, None], -speed, speed), height], 1)

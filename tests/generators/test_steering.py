@@ -1,0 +1,101 @@
+"""The numbers that steer a clip: what they do to the camera and to who is before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from t2vgan.generators.camera import Path
+from t2vgan.generators.continuous import Continuous
+from t2vgan.generators.steering import Steering, to_the_right
+from t2vgan.shapes import TextFeatures
+
+TIMES = torch.tensor([[0.5, 1.0, 1.5]])
+MakeText = Callable[..., TextFeatures]
+
+
+def steering() -> Steering:
+    torch.manual_seed(0)
+    return Steering(dim=4, text_dim=3)
+
+
+def path(numbers: list[float], make_text: MakeText, *, times: Tensor = TIMES, mirrored: bool = False) -> Path:
+    given = (torch.tensor([numbers]), torch.zeros(1, 4), make_text([3], dim=3), times, torch.tensor([mirrored]))
+    return steering().path(*given)
+
+
+def test_a_pan_and_a_zoom_go_on_evenly_and_are_nothing_in_the_middle(make_text: MakeText):
+    made = path([0.5, -0.5, 0.0, 0.0], make_text)
+    torch.testing.assert_close(made.pan, 0.5 * Steering.reach[0] * torch.tensor([[-0.5, 0.0, 0.5]]))
+    torch.testing.assert_close(made.zoom, -0.5 * Steering.reach[1] * torch.tensor([[-0.5, 0.0, 0.5]]))
+    assert made.way is not None and made.way.abs().max() == 0
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_subject_goes_by_its_speed_from_a_home_that_leaves_room_ahead(mirrored: bool, make_text: MakeText):
+    made = path([0.9, 0.9, 0.5, 0.0], make_text, mirrored=mirrored)
+    assert made.way is not None and made.home is not None
+    torch.testing.assert_close(made.way[..., 0], 0.5 * Steering.reach[2] * torch.tensor([[-0.5, 0.0, 0.5]]))
+    assert made.way[..., 1].abs().max() == 0 and (made.home[0, 0] > 0) == mirrored
+
+
+def test_who_leaps_goes_up_and_down(make_text: MakeText):
+    way = path([0.0, 0.0, 0.0, 0.5], make_text, times=torch.linspace(0, 2, 41)[None]).way
+    assert way is not None
+    height = 0.5 * Steering.reach[3]
+    assert way[..., 0].abs().max() == 0 and -0.5 * height - 1e-4 <= way[..., 1].min() < -0.4 * height
+    assert 0.4 * height < way[..., 1].max() <= 0.5 * height + 1e-4
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e4])
+def test_a_camera_begins_at_rest_and_nothing_goes_beyond_its_reach(weight: float, make_text: MakeText):
+    made = steering()
+    torch.nn.init.constant_(made.steer.of_content.weight, weight)
+    numbers = made(torch.ones(2, 4), make_text([2, 3], dim=3))
+    assert numbers.abs().max() <= 1
+    assert (numbers[:, :2].abs().min() > 0.9) if weight else (numbers[:, [0, 1, 3]].abs().max() == 0)
+    assert numbers[:, 2].min() > 0, "a speed can be learned from its square"
+
+
+def test_right_is_ahead_unless_the_picture_is_mirrored():
+    numbers = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(2, -1)
+    turned = to_the_right(numbers, torch.tensor([False, True]))
+    assert turned.tolist() == [pytest.approx([0.1, 0.2, 0.3, 0.4]), pytest.approx([0.1, 0.2, -0.3, 0.4])]
+
+
+@pytest.fixture
+def generator() -> Continuous:
+    torch.manual_seed(0)
+    return Continuous(text_dim=12, size=16, z_dim=8, dim=32, width=16)
+
+
+def test_a_trial_with_the_same_numbers_shows_the_same_clip(generator: Continuous, make_text: MakeText):
+    """Whether it is mirrored or not: numbers that were drawn count speeds to the right, and so does the picture."""
+    z, text, times = torch.randn(4, 8), make_text([3] * 4), (torch.arange(3) / 4).repeat(4, 1)
+    with torch.no_grad():
+        generator.steering.steer.of_content.weight.normal_()
+        generator.mirror.of_content.weight.normal_()
+        generator(z, text, times)
+        assert generator.trial is not None
+        own, mirrored = generator.trial.numbers, generator.trial.mirrored
+        assert 0 < mirrored.sum() < 4, "some of the clips are mirrored"
+        drawn = to_the_right(own, mirrored)
+        generator.chance = torch.cat([-torch.ones(4, 1), torch.erfinv(drawn) * 2**0.5], 1)
+        video = generator(z, text, times)
+        torch.testing.assert_close(generator.trial.video, video, atol=1e-3, rtol=1e-3)
+        assert not generator.trial.turned.any() and torch.allclose(generator.trial.drawn, drawn, atol=1e-5)
+        generator.chance = torch.cat([-torch.ones(4, 1), torch.zeros(4, 4)], 1)
+        generator(z, text, times)
+        assert (generator.trial.video - video).abs().mean() > 1e-3, "with other numbers it is another clip"
+
+
+def test_the_other_half_of_a_trial_is_the_clip_from_its_other_side(generator: Continuous, make_text: MakeText):
+    z, text, times = torch.randn(2, 8), make_text([3, 3]), (torch.arange(3) / 4).repeat(2, 1)
+    generator.chance = torch.ones(2, 5)
+    with torch.no_grad():
+        video = generator(z, text, times)
+    assert generator.trial is not None and generator.trial.turned.all()
+    torch.testing.assert_close(generator.trial.video, video.flip(-1), atol=1e-4, rtol=1e-4)
