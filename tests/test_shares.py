@@ -60,6 +60,20 @@ def test_micro_batches(tmp_path: Path, ranks: int, accumulate: int):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("ranks", "accumulate"), [(2, 1), (1, 2)])
+def test_what_a_critic_of_motion_reads(tmp_path: Path, ranks: int, accumulate: int):
+    """With frozen eyes, correlations and the loss `steer`, as in lion_savanna."""
+    critic = ("name=projected", "see_size=32", "channels=4", "match=true")
+    overrides = [
+        *WITHOUT_MIRROR, *(f"discriminators.frames.{option}" for option in critic), "losses.d/frames/r2=0",
+        "losses.d/frames/steer=1.0", "losses.g/frames/steer=1.0",
+    ]  # fmt: skip
+    whole = gradients(tmp_path, overrides=overrides)
+    assert any("reader" in name for name in whole) and any("steering.steer" in name for name in whole)
+    assert_equal(whole, gradients(tmp_path, ranks=ranks, accumulate=accumulate, overrides=overrides))
+
+
+@pytest.mark.slow
 def test_the_test_would_see_a_difference(tmp_path: Path):
     whole, other = (gradients(tmp_path, overrides=[*WITHOUT_MIRROR, f"seed={seed}"]) for seed in (0, 1))
     with pytest.raises(AssertionError):
