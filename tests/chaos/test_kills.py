@@ -28,7 +28,7 @@ KILLS = int(os.environ.get("T2VGAN_KILLS", "50"))
 SEED = int(os.environ.get("T2VGAN_KILLS_SEED", "6"))
 PER_RUN = 4
 PATIENCE_S = 1800
-LONGEST_DELAY_S = {WRITING: 0.05, VALIDATION: 0.4, ROUND: 0.2}
+LONGEST_DELAY_S = {WRITING: 0.03, VALIDATION: 0.2, ROUND: 0.2}  # of 0.035, 0.2 to 0.25 and 0.2 that they take
 COMMAND = [
     *("--experiment", "smoke", "trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
     *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
