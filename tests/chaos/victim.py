@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -141,3 +142,4 @@ def train(folder: str, command: list[str], kill: Kill | None, trace: str) -> Non
     sys.argv = ["fit", *command]
     main: Callable[[], None] = fit.main
     main()
+    atexit._run_exitfuncs()  # W&B ends here; a child of multiprocessing would leave it out
