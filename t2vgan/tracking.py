@@ -150,7 +150,8 @@ class ContinuedWandb(WandbLogger):
     def flush(self) -> None:
         """Returns when the rows so far are in the run's file, whatever happens to this process then."""
         if self._fresh:
-            dict(self.experiment.summary)  # is answered after all that was sent before
+            run: Any = self.experiment
+            dict(run.summary)  # is answered after all that was sent before
             time.sleep(2 * FLUSH_S)
             self._fresh = False
 
