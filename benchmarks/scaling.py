@@ -5,20 +5,24 @@
     python benchmarks/scaling.py --gpu                                 # clips/s and share of the peak, 64 to 256 pixels
 
 Random clips and real captions, the experiment's own sizes and batch. Medians over rounds, after warming up. The bar for
-Lightning is 5 % of a bare loop over the same module.
+Lightning is 5 % of a bare loop over the same module, in CPU time, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +35,7 @@ from t2vgan.config import Experiment
 from t2vgan.shapes import Clips
 from t2vgan.training import quiet_lightning
 
+Took = tuple[float, float]  # seconds by the clock, and of CPU time of this process
 WARM_UP = 3
 H100_BF16_FLOPS = 989e12  # dense; --peak for other cards
 
@@ -44,26 +49,30 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=H100_BF16_FLOPS, help="of the GPU in bfloat16, FLOP per second")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--ranks", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--gradients", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
     quiet_lightning()
+    warnings.filterwarnings("ignore", ".*but have no `val_dataloader`.*")
     devices.spare_page_faults()
     experiment = config.load(args.experiment, args.overrides)
     if args.rank is not None:
-        print(json.dumps(rank_main(experiment, args.rounds, args.ranks)), flush=True)
+        found = rank_main(experiment, args.rounds, args.rank, args.ranks, args.gradients)
+        print(json.dumps(found), flush=True)
     elif args.gpu:
         on_gpu(args.experiment, args.overrides, args.rounds, args.peak)
     else:
         overheads(experiment, args.rounds)
-        for ranks in args.processes:
-            processes(ranks)
+        with tempfile.TemporaryDirectory() as folder:
+            files = [processes(ranks, Path(folder) / f"{ranks}.pt") for ranks in args.processes]
+            compare_gradients(args.processes, files)
 
 
 # ---- processes
 
 
-def processes(ranks: int) -> None:
-    """Starts the ranks anew, each with one thread, and prints what rank 0 has measured."""
+def processes(ranks: int, gradients: Path) -> Path:
+    """Starts the ranks anew, each with one thread, and prints what rank 0 has measured; its gradients are in a file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -71,7 +80,7 @@ def processes(ranks: int) -> None:
     shared |= {"NODE_RANK": "0", "OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(
-            [sys.executable, *sys.argv, "--rank", str(rank), "--ranks", str(ranks)],
+            [sys.executable, *sys.argv, "--rank", str(rank), "--ranks", str(ranks), "--gradients", str(gradients)],
             env={**shared, "LOCAL_RANK": str(rank)}, stdout=subprocess.PIPE, text=True,
         )
         for rank in range(ranks)
@@ -80,21 +89,39 @@ def processes(ranks: int) -> None:
     if any(process.returncode for process in started):
         raise SystemExit("a process has failed; see above")
     found = json.loads(said[0].strip().splitlines()[-1])
-    pace = f"{1000 * found['round']:.0f} ms a round, {found['clips'] / found['round']:.1f} clips/s"
+    pace = f"{1000 * found['round']:.0f} ms a round ({1000 * found['cpu']:.0f} ms of CPU time in each), "
+    pace += f"{found['clips'] / found['round']:.1f} clips/s"
     shares = f"exchange of gradients {100 * found['exchange']:.1f} %, waiting for data {100 * found['data']:.1f} %"
     print(f"{ranks} process{'es' * (ranks > 1)}: {pace}; {shares}")
+    return gradients
 
 
-def rank_main(experiment: Experiment, rounds: int, ranks: int) -> dict[str, float]:
+def compare_gradients(ranks: list[int], files: list[Path]) -> None:
+    """However many processes share the batch, its gradient is one."""
+    first, *others = [torch.load(file) for file in files]
+    largest = max(float(g.abs().max()) for g in first.values())
+    for count, other in zip(ranks[1:], others, strict=True):
+        apart = max(float((first[name] - other[name]).abs().max()) for name in first) / largest
+        print(f"gradients of {count} and {ranks[0]}: apart by {apart:.1e} of the largest, over {len(first)} tensors")
+
+
+def rank_main(experiment: Experiment, rounds: int, rank: int, ranks: int, gradients: Path) -> dict[str, float]:
+    """Times rounds on this rank's share of one batch; weights stay as they are, so that gradients can be compared."""
     torch.set_num_threads(1)
     watch = Watch()
     torch.distributed.all_reduce = watch.timed(torch.distributed.all_reduce, "exchange")
-    game, share = game_of(experiment), experiment.data.batch // ranks
-    lightning_loop(game, watch, batches(experiment, share, rounds + WARM_UP), ranks=ranks)
-    whole = sum(watch.rounds[WARM_UP:]) or 1.0
+    still = {name: dataclasses.replace(getattr(experiment, name), lr=0.0) for name in ("g_optim", "d_optim")}
+    game = game_of(dataclasses.replace(experiment, **still))
+    share = batches(experiment, 1)[0].split(ranks)[rank]
+    lightning_loop(game, watch, [share] * (rounds + WARM_UP), ranks=ranks)
+    if rank == 0:
+        torch.save({name: p.grad for name, p in game.named_parameters() if p.grad is not None}, gradients)
+    took = [wall for wall, _ in watch.rounds[WARM_UP:]]
+    whole = sum(took) or 1.0
     return {
         "clips": experiment.data.batch,
-        "round": statistics.median(watch.rounds[WARM_UP:]),
+        "round": statistics.median(took),
+        "cpu": statistics.median(cpu for _, cpu in watch.rounds[WARM_UP:]),
         "exchange": watch.spent.get("exchange", 0.0) / whole,
         "data": watch.spent.get("data", 0.0) / whole,
     }
@@ -111,10 +138,8 @@ def overheads(experiment: Experiment, rounds: int) -> None:
     from t2vgan.callbacks.vital_signs import VitalSigns
 
     torch.set_num_threads(1)
-    kinds: dict[str, Callable[[], list[float]]] = {
-        "bare loop": lambda: bare_loop(
-            game_of(experiment), batches(experiment, experiment.data.batch, rounds + WARM_UP)
-        ),
+    kinds: dict[str, Callable[[], list[Took]]] = {
+        "bare loop": lambda: bare_loop(game_of(experiment), batches(experiment, rounds + WARM_UP)),
         "Lightning": lambda: with_lightning(experiment, rounds),
         "with callbacks": lambda: with_lightning(
             experiment,
@@ -125,19 +150,22 @@ def overheads(experiment: Experiment, rounds: int) -> None:
             Interrupt(),
         ),
     }
-    times: dict[str, list[float]] = {name: [] for name in kinds}
+    times: dict[str, list[Took]] = {name: [] for name in kinds}
     for _ in range(3):  # in turns, so that other work on the machine meets all of them
         for name, run in kinds.items():
             times[name] += run()[WARM_UP:]
-    bare = statistics.median(times["bare loop"])
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"{name}: {1000 * median:.1f} ms a round, {100 * (median / bare - 1):+.1f} % of the bare loop")
+    for name in times:
+        wall, cpu = (statistics.median(column) for column in zip(*times[name], strict=True))
+        bare_wall, bare_cpu = (statistics.median(column) for column in zip(*times["bare loop"], strict=True))
+        print(
+            f"{name}: {1000 * cpu:.1f} ms of CPU time a round, {100 * (cpu / bare_cpu - 1):+.1f} % of the bare loop; "
+            f"{1000 * wall:.1f} ms by the clock, {100 * (wall / bare_wall - 1):+.1f} %"
+        )
 
 
-def with_lightning(experiment: Experiment, rounds: int, *callbacks: L.Callback) -> list[float]:
+def with_lightning(experiment: Experiment, rounds: int, *callbacks: L.Callback) -> list[Took]:
     watch = Watch()
-    items = batches(experiment, experiment.data.batch, rounds + WARM_UP)
+    items = batches(experiment, rounds + WARM_UP)
     lightning_loop(game_of(experiment), watch, items, *callbacks)
     return watch.rounds
 
@@ -151,7 +179,7 @@ def lightning_loop(game: Any, watch: Watch, items: list[Clips], *callbacks: L.Ca
     trainer.fit(game, Loader(items, watch))  # type: ignore[arg-type]
 
 
-def bare_loop(game: Any, items: list[Clips]) -> list[float]:
+def bare_loop(game: Any, items: list[Clips]) -> list[Took]:
     """The module's own round with nothing around it."""
     optims = game.configure_optimizers()
     trainer = SimpleNamespace(world_size=1, global_rank=0, global_step=0, strategy=None)
@@ -162,20 +190,29 @@ def bare_loop(game: Any, items: list[Clips]) -> list[float]:
     game.train()
     times = []
     for k, clips in enumerate(items):
-        begun = time.perf_counter()
+        begun = now()
         game.training_step(clips, k)
         trainer.global_step += 1
-        times.append(time.perf_counter() - begun)
+        times.append(since(begun))
     return times
+
+
+def now() -> Took:
+    return time.perf_counter(), time.process_time()
+
+
+def since(begun: Took) -> Took:
+    wall, cpu = now()
+    return wall - begun[0], cpu - begun[1]
 
 
 class Watch(L.Callback):
     """Seconds from the end of one round to that of the next, and what is spent on named things within."""
 
     def __init__(self) -> None:
-        self.rounds: list[float] = []
+        self.rounds: list[Took] = []
         self.spent: dict[str, float] = {}
-        self._last = 0.0
+        self._last = (0.0, 0.0)
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -189,12 +226,11 @@ class Watch(L.Callback):
         return wrapped
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self._last = time.perf_counter()
+        self._last = now()
 
     def on_train_batch_end(self, *args: Any) -> None:
-        now = time.perf_counter()
-        self.rounds.append(now - self._last)
-        self._last = now
+        self.rounds.append(since(self._last))
+        self._last = now()
 
 
 class Loader:
@@ -215,16 +251,18 @@ def game_of(experiment: Experiment) -> Any:
     return assemble.model(experiment, assemble.text_pipeline(experiment))
 
 
-def batches(experiment: Experiment, share: int, count: int) -> list[Clips]:
-    clip = experiment.clip
+def batches(experiment: Experiment, count: int) -> list[Clips]:
+    """One batch of the experiment, `count` times."""
+    clip, batch = experiment.clip, experiment.data.batch
+    noise = torch.rand(batch, 3, clip.frames, clip.size, clip.size, generator=torch.Generator().manual_seed(0))
     made = Clips(
-        video=torch.rand(share, 3, clip.frames, clip.size, clip.size) * 2 - 1,
-        times=(torch.arange(clip.frames) * clip.duration_s / clip.frames).repeat(share, 1),
-        captions=["a lion walks across the savanna heading left at noon"] * share,
-        wrong_captions=["a zebra rests in the snow facing right at night"] * share,
-        keys=[str(i) for i in range(share)],
-        indices=list(range(share)),
-        contrasts=[(("a lion walks at noon", "a lion rests at noon"),)] * share,
+        video=noise * 2 - 1,
+        times=(torch.arange(clip.frames) * clip.duration_s / clip.frames).repeat(batch, 1),
+        captions=["a lion walks across the savanna heading left at noon"] * batch,
+        wrong_captions=["a zebra rests in the snow facing right at night"] * batch,
+        keys=[str(i) for i in range(batch)],
+        indices=list(range(batch)),
+        contrasts=[(("a lion walks at noon", "a lion rests at noon"),)] * batch,
     )
     return [made] * count
 
@@ -246,7 +284,7 @@ def on_gpu(name: str, overrides: list[str], rounds: int, peak: float) -> None:
             game = game_of(experiment).cuda()
             if compiled:
                 devices.compile_parts(game)
-            clips = batches(experiment, experiment.data.batch, 1)[0]
+            clips = batches(experiment, 1)[0]
             clips.video, clips.times = clips.video.cuda(), clips.times.cuda()
             with torch.autocast("cuda", torch.bfloat16):
                 bare_loop(game, [clips] * WARM_UP)

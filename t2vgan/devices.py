@@ -80,6 +80,14 @@ def check_compilable(experiment: Experiment) -> None:
             raise ConfigError(f"trainer.compile: losses.{key} has to be computed by differences: method: finite")
 
 
+def check_shareable(experiment: Experiment, ranks: int) -> None:
+    """ConfigError where the batch cannot be shared equally by the devices of all nodes and their micro-batches."""
+    batch, steps = experiment.data.batch, experiment.trainer.accumulate
+    if batch % (ranks * steps):
+        each = f" of {steps} micro-batches each (trainer.accumulate)" if steps > 1 else ""
+        raise ConfigError(f"data.batch = {batch} cannot be shared equally by {ranks} devices{each}")
+
+
 def check_accumulable(experiment: Experiment) -> None:
     """ConfigError where micro-batches would not add up to the batch."""
     steps, batch = experiment.trainer.accumulate, experiment.data.batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -28,6 +29,13 @@ def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
             return path
         except FileExistsError:  # another run took the number in this moment
             number += 1
+
+
+def refuse_unwritable(path: Path) -> None:
+    """ValueError where no such folder could be made."""
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"{path} cannot be made: {there} cannot be written to; name another folder by run_dir=")
 
 
 def refuse_used(path: Path) -> None:

@@ -8,6 +8,9 @@ import json
 import netrc
 import os
 import secrets
+import subprocess
+import sys
+import time
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from t2vgan.config import ConfigError, Experiment, to_dict
 from t2vgan.system import written_whole
 
 RECORDS = ("metrics.csv", "evaluation.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
+FLUSH_S = 0.1
 ALWAYS = {"clips_seen", "epoch"}  # in every row
 
 
@@ -110,37 +114,63 @@ class ContinuedCsv(Logger):
 
 
 class ContinuedWandb(WandbLogger):
-    """W&B, which cannot take a row back: what an earlier process of the run has logged already is passed over.
+    """W&B, which cannot take a row back: what an earlier process of the run has on the disk already is passed over.
 
-    A run that goes on repeats the rounds after its last checkpoint, to the same numbers. `wandb_seen.json` says how far
-    the rows have come: clips seen, and the names that were logged at that count.
+    A run that goes on repeats the rounds after its last checkpoint, to the same numbers; `flush` sees to it that those
+    before it are on the disk, for what W&B still holds in memory is lost with a process that is killed.
     """
 
     def __init__(self, run_dir: Path, **options: Any) -> None:
-        super().__init__(save_dir=run_dir, **options)
-        self._path = run_dir / "wandb_seen.json"
-        self._earlier = self._mark = self._read()
+        import wandb
 
-    def _read(self) -> tuple[int, set[str]]:
-        try:
-            mark = json.loads(self._path.read_text())
-            return int(mark["clips_seen"]), set(mark["names"])
-        except (OSError, ValueError, LookupError):
-            return -1, set()
+        if (
+            "x_transaction_log_flush_interval" in wandb.Settings.model_fields
+        ):  # else W&B waits for 32 kB to come together
+            options["settings"] = {"x_transaction_log_flush_interval": FLUSH_S}
+        super().__init__(save_dir=run_dir, **options)
+        self._run_dir = run_dir
+        self._earlier: tuple[int, set[str]] | None = None
+        self._fresh = False  # whether there are rows since the last flush
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Numbers and media alike."""
         if "clips_seen" not in metrics:
             return super().log_metrics(metrics, step)
+        if self._earlier is None:
+            self._earlier = seen_by_wandb(self._run_dir)
         seen, (until, names) = int(metrics["clips_seen"]), self._earlier
         fresh = {name: value for name, value in metrics.items() if seen > until or name not in names or name in ALWAYS}
         if seen < until or not fresh.keys() - ALWAYS:
             return
         super().log_metrics(fresh, step)
-        self._mark = (seen, set(fresh) | (self._mark[1] if seen == self._mark[0] else set()))
-        with written_whole(self._path, durable=False) as part:
-            part.write_text(json.dumps({"clips_seen": seen, "names": sorted(self._mark[1])}))
+        self._fresh = True
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Returns when the rows so far are in the run's file, whatever happens to this process then."""
+        if self._fresh:
+            run: Any = self.experiment
+            dict(run.summary)  # is answered after all that was sent before
+            time.sleep(2 * FLUSH_S)
+            self._fresh = False
+
+
+def seen_by_wandb(run_dir: Path) -> tuple[int, set[str]]:
+    """How far the rows in the run's W&B files have come: clips seen, and the names that were logged at that count."""
+    until, names = -1, set[str]()
+    for record in sorted(run_dir.glob("wandb/*run-*/run-*.wandb")):
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(record)]
+        offline = {**os.environ, "WANDB_MODE": "offline"}  # else it would report its use to W&B
+        said = subprocess.run(command, capture_output=True, env=offline, check=False).stdout
+        for line in said.splitlines():
+            with contextlib.suppress(ValueError, LookupError):  # other records, rows of media, a cut end
+                row = json.loads(line)["history"]["item"]
+                if (seen := int(row["clips_seen"])) > until:
+                    until, names = seen, set()
+                if seen == until:
+                    names |= {name.split(".")[0] for name in row}  # of media: samples/video.path
+    return until, names
 
 
 def wandb_id(run_dir: Path) -> str:

@@ -39,6 +39,7 @@ from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
 from t2vgan.devices import (
     check_accumulable,
     check_compilable,
+    check_shareable,
     compile_parts,
     precision,
     set_up,
@@ -54,9 +55,9 @@ def trainer(
 ) -> L.Trainer:
     """The Trainer of the run. Its one global step is one round of the game, i.e. `data.batch` clips."""
     quiet_lightning()
-    settings, batch = experiment.trainer, experiment.data.batch
+    settings = experiment.trainer
     several = settings.devices not in (1, "1") or settings.nodes > 1
-    steps, between = rounds(math.ceil(experiment.clips / batch), experiment.evaluation.every_clips / batch)
+    steps, between = rounds_of(experiment)
     try:
         return L.Trainer(
             accelerator=settings.accelerator,
@@ -81,6 +82,11 @@ def trainer(
         )
     except (RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def rounds_of(experiment: Experiment) -> tuple[int, int]:
+    batch = experiment.data.batch
+    return rounds(math.ceil(experiment.clips / batch), experiment.evaluation.every_clips / batch)
 
 
 def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
@@ -152,7 +158,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
         ),
         Curves(folder=run_dir),
         Publish(folder=checkpoints, name=experiment.name, page=functools.partial(run_page, run_dir)),
-        ProgressBar(total_clips=experiment.clips),
+        ProgressBar(total_clips=rounds_of(experiment)[0] * experiment.data.batch),
     ]
 
 
@@ -238,7 +244,7 @@ def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) ->
     except RuntimeError as error:
         if lightning.world_size > 1 and ranks.lost_another(error):
             raise ConnectionError(
-                f"another process of the run has ended, and this one with it ({str(error).splitlines()[0]}); the same "
+                f"another process of the run has ended, and this one with it ({str(error).split('. ')[0]}); the same "
                 "command goes on from the last checkpoint"
             ) from error
         raise
@@ -294,20 +300,24 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     """Mistakes that would otherwise come to light once the data is there, minutes later."""
     if experiment.logger.wandb != "off":
         wandb_offline(experiment.logger.wandb)
-    if not go_on and experiment.run_dir:
-        runs.refuse_used(Path(experiment.run_dir))
+    if not go_on:
+        runs.refuse_unwritable(Path(experiment.run_dir or runs.RUNS))
+        if experiment.run_dir:
+            runs.refuse_used(Path(experiment.run_dir))
     check_compilable(experiment)
     check_accumulable(experiment)
     settings = experiment.trainer
     quiet_lightning()
     try:
-        L.Trainer(
+        tried = L.Trainer(
             accelerator=settings.accelerator, devices=settings.devices, logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, num_nodes=settings.nodes,
             plugins=ranks.environments(),
         )  # fmt: skip
     except (RuntimeError, TypeError, ValueError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+    if settings.devices != "auto":  # else as many as share the batch are taken
+        check_shareable(experiment, tried.world_size)
 
 
 def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module, experiment: Experiment) -> dict[str, Any]:

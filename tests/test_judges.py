@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torchmetrics import metric
 
 from t2vgan import assemble, judges
 from t2vgan.config import ConfigError, load
@@ -30,6 +31,12 @@ def test_a_probe_is_trained_once_and_then_found(clips: Savanna, tmp_path: Path, 
     again = judges.trained_probe(clips, tmp_path, epochs=1, width=4)
     for name, tensor in first.state_dict().items():
         assert (again.state_dict()[name] == tensor).all(), name
+
+
+def test_one_process_of_a_run_makes_the_judge_without_the_others(clips: Savanna, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(metric, "jit_distributed_available", lambda: True)
+    monkeypatch.setattr(metric, "gather_all_tensors", lambda *_: pytest.fail("it waits for the others"))
+    assert judges.trained_probe(clips, tmp_path, epochs=1, width=4).accuracy
 
 
 def test_other_settings_are_another_probe(clips: Savanna, tmp_path: Path):

@@ -56,6 +56,16 @@ def test_a_folder_of_ones_own():
     assert not Path("runs").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_known_before(monkeypatch: pytest.MonkeyPatch):
+    Path("mine").mkdir()
+    for path in (Path("mine"), Path("mine/a/b"), Path("yours")):
+        runs.refuse_unwritable(path)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "mine")
+    runs.refuse_unwritable(Path("yours"))
+    with pytest.raises(ValueError, match=r"mine/a/b cannot be made: .*/mine cannot be written to; .* by run_dir="):
+        runs.refuse_unwritable(Path("mine/a/b"))
+
+
 def test_a_folder_with_something_in_it_is_refused():
     Path("mine").mkdir()
     Path("mine/config.yaml").write_text("name: x")

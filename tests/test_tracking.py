@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
+from t2vgan import tracking
 from t2vgan.config import ConfigError, load
 from t2vgan.runs import new_run_dir
-from t2vgan.tracking import ContinuedCsv, ContinuedWandb, cut, lengths, loggers, wandb_id, wandb_offline
+from t2vgan.tracking import ContinuedCsv, ContinuedWandb, cut, lengths, loggers, seen_by_wandb, wandb_id, wandb_offline
+
+ROOT = Path(tracking.__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +112,8 @@ def test_what_wandb_has_already_is_not_sent_again(tmp_path: Path, monkeypatch: p
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(WandbLogger, "log_metrics", lambda self, metrics, step=None: sent.append(dict(metrics)))
 
-    def process(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    def process(*rows: dict[str, Any], has: tuple[int, set[str]]) -> list[dict[str, Any]]:
+        monkeypatch.setattr(tracking, "seen_by_wandb", lambda run_dir: has)
         sent.clear()
         logger = ContinuedWandb(tmp_path, id="x", offline=True)
         for row in rows:
@@ -112,7 +121,48 @@ def test_what_wandb_has_already_is_not_sent_again(tmp_path: Path, monkeypatch: p
         return list(sent)
 
     rows = [{"clips_seen": 8.0, "d": 1}, {"clips_seen": 16.0, "d": 2}, {"clips_seen": 16.0, "epoch": 0, "val": 3}]
-    assert process(*rows[:2]) == rows[:2]
+    assert process(*rows[:2], has=(-1, set())) == rows[:2]
     last = {"clips_seen": 24.0, "d": 4}
-    assert process(*rows, last) == [rows[2], last], "killed between two rows of one count"
-    assert process(*rows, last) == []
+    assert process(*rows, last, has=(16, {"clips_seen", "d"})) == [rows[2], last], (
+        "killed between two rows of one count"
+    )
+    assert process(*rows, last, has=(24, {"clips_seen", "d"})) == []
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from t2vgan.tracking import ContinuedWandb
+
+logger = ContinuedWandb(Path("."), id="x", project="p", offline=True, resume="allow")
+for row in json.loads(sys.argv[1]):
+    logger.log_metrics(row, step=0)
+logger.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_rows_before_a_checkpoint_outlive_a_killed_process_and_come_once(tmp_path: Path):
+    def process(*rows: dict[str, Any]) -> None:
+        words = [sys.executable, "-c", KILLED, json.dumps(rows)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
+        ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+    assert seen_by_wandb(tmp_path) == (-1, set())
+    first, second = {"clips_seen": 8.0, "d/x": 1.0}, {"clips_seen": 16.0, "d/x": 2.0}
+    process(first, second)
+    until, names = seen_by_wandb(tmp_path)
+    assert until == 16 and {"clips_seen", "d/x"} <= names
+    process(second, {"clips_seen": 16.0, "val/y": 3.0})
+    rows = [(row["clips_seen"], row.get("d/x"), row.get("val/y")) for row in wandb_rows(tmp_path)]
+    assert rows == [(8, 1, None), (16, 2, None), (16, None, 3)]
+
+
+def wandb_rows(run: Path) -> list[dict[str, Any]]:
+    rows = []
+    for record in sorted(run.glob("wandb/offline-run-*/run-*.wandb")):
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(record)]
+        said = subprocess.run(command, capture_output=True, check=False).stdout.splitlines()
+        rows += [line["history"]["item"] for line in map(json.loads, said) if line["type"] == "history"]
+    return rows

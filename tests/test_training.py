@@ -179,6 +179,8 @@ def test_a_rehearsal_starts_one_process_only():
         ("trainer.accelerator=abacus", "trainer: "),
         ("logger.wandb=online", "wandb"),
         ("run_dir=used", "not empty"),
+        ("trainer.devices=3 trainer.accelerator=cpu", "data.batch = 8 cannot be shared equally by 3 devices$"),
+        ("trainer.devices=2 trainer.accelerator=cpu trainer.accumulate=8", "2 devices of 8 micro-batches each"),
     ],
 )
 def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, monkeypatch: pytest.MonkeyPatch):
@@ -186,7 +188,7 @@ def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, mon
     Path("used/mine.txt").write_text("mine")
     monkeypatch.setattr(training.assemble, "run", lambda *args, **options: pytest.fail("data was made"))
     with pytest.raises(ValueError, match=told):
-        training.fit(load("smoke", [override]))
+        training.fit(load("smoke", ["losses.g/frames/mirror=0", "losses.g/frames/steer=0", *override.split()]))
 
 
 def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_differ_are_named(tmp_path: Path):

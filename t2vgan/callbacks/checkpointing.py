@@ -104,6 +104,8 @@ class Checkpointing(Checkpoint):
     def _write(self, trainer: Trainer, seen: int) -> None:
         for logger in trainer.loggers:
             logger.save()
+            if flush := getattr(logger, "flush", None):  # of W&B, which another process writes
+                flush()
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         checkpoint["loops"] = self.owed.loops
         last = self.folder / "last.ckpt"

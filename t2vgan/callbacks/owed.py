@@ -92,6 +92,8 @@ def validate(trainer: Trainer) -> None:
     first = trainer._logger_connector._first_loop_iter
     loop = trainer.fit_loop.epoch_loop.val_loop
     loop.restarting = False  # it starts with its first clip
+    counted = copy.deepcopy(loop.batch_progress.state_dict())
     loop.run()
+    loop.batch_progress.load_state_dict(counted)  # Lightning takes it for made before the stop, and counts it later
     trainer.training = True
     trainer._logger_connector._first_loop_iter = first

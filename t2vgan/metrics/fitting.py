@@ -119,7 +119,8 @@ def seen_in_training(
 def probe_accuracy(probe: Probe, batches: Iterable[Clips], *, size: int | None = None) -> AttributeAccuracy:
     """Judge real clips, first degraded to `size` pixels if given; all attributes that a clip has, named or not."""
     device = probe.mean.device
-    accuracy = AttributeAccuracy(attributes=probe.attributes)
+    # A judge is made by one process of a run, while the others wait for it elsewhere.
+    accuracy = AttributeAccuracy(attributes=probe.attributes, sync_on_compute=False)
     for clips in batches:
         video = clips.video.to(device)
         accuracy.update(probe.predict(video if size is None else resize(video, size)), clips.attributes)

@@ -1,9 +1,9 @@
 """A sweep file: Weights & Biases' own format, so that `wandb sweep` and `wandb agent` take the same file.
 
 https://docs.wandb.ai/guides/sweeps/sweep-config-keys. Understood here: `method` grid, random, bayes; `metric`;
-`parameters` with value, values, min/max and distributions; `early_terminate` hyperband; `run_cap`; `command`, which
-has to start `t2vgan.fit` with `${args_no_hyphens}`. A parameter `seed` with `values` is a dimension of its own: every
-trial is trained with each of them, and counts as their mean.
+`parameters` with value, values, min/max and distributions; `early_terminate` hyperband, and median, which W&B itself
+does not know; `run_cap`; `command`, which has to start `t2vgan.fit` with `${args_no_hyphens}`. A parameter `seed` with
+`values` is a dimension of its own: every trial is trained with each of them, and counts as their mean.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ KEYS = (
     "command",
     "run_cap",
 )
+EARLY = ("type", "min_iter", "eta", "max_iter", "s", "strict")  # the last three mean something to W&B alone
 METHODS = ("grid", "random", "bayes")
 SPECS = ("value", "values", "min", "max", "q", "distribution")
 DISTRIBUTIONS = ("constant", "categorical", "int_uniform", "uniform", "q_uniform", "log_uniform", "log_uniform_values")
@@ -59,7 +60,7 @@ class Plan:
     ranges: dict[str, Range]
     seeds: list[int] = field(default_factory=list)
     trials: int | None = None  # None: until it is stopped; a grid ends by itself
-    hyperband: dict[str, int] | None = None  # min_iter, eta: in validations
+    early: dict[str, Any] | None = None  # how trials are stopped early: type, min_iter (in validations), eta
 
     @property
     def name(self) -> str:
@@ -114,7 +115,7 @@ def read_plan(path: Path) -> Plan:
         choices=choices,
         ranges=ranges,
         trials=content.get("run_cap"),
-        hyperband={"min_iter": early.get("min_iter", 1), "eta": early.get("eta", 3)} if early else None,
+        early={"min_iter": 1, "eta": 3, **early} if early else None,
     )
     for name in [*choices, *ranges]:
         values = choices.get(name) or [ranges[name].low, ranges[name].high]
@@ -164,8 +165,19 @@ def _check_values(path: Path, content: dict[str, Any]) -> None:
         raise ConfigError(f"{path}: metric.goal is minimize or maximize")
     if not isinstance(content["parameters"], dict) or not content["parameters"]:
         raise ConfigError(f"{path}: parameters has to be a section of experiment keys, e.g. g_optim.lr")
-    if (early := content.get("early_terminate")) and (not isinstance(early, dict) or early.get("type") != "hyperband"):
-        raise ConfigError(f"{path}: early_terminate.type has to be hyperband, with min_iter and eta")
+    if "early_terminate" in content:
+        _check_early(path, content["early_terminate"])
+
+
+def _check_early(path: Path, early: Any) -> None:
+    if not isinstance(early, dict) or early.get("type") not in ("hyperband", "median"):
+        raise ConfigError(f"{path}: early_terminate.type has to be hyperband, with min_iter and eta, or median")
+    for key, value in early.items():
+        if key not in EARLY:
+            raise ConfigError(f"{path}: early_terminate: unknown key '{key}'{nearest(str(key), EARLY)}")
+        least = 2 if key == "eta" else 1
+        if key in ("min_iter", "eta") and (not isinstance(value, int) or value < least):
+            raise ConfigError(f"{path}: early_terminate.{key} is {value}: it has to be a whole number from {least} on")
 
 
 def _command(path: Path, content: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from t2vgan.reports import page
-from t2vgan.sweeps.status import rows, told
+from t2vgan.sweeps.status import constant, rows, shown, told, varied
 from t2vgan.sweeps.worker import Sweep, trial_folder
 from t2vgan.system import written_whole
 
@@ -25,15 +25,16 @@ def write(sweep: Sweep) -> Path:
     if not done:
         raise ValueError(f"{sweep.folder}: no trial is done yet, so there is nothing to report")
     done.sort(key=lambda row: row["mean"] if plan.minimize else -row["mean"])
-    names = [*plan.choices, *plan.ranges]
+    names = varied(plan)
     seeds = f"mean over seeds {', '.join(map(str, plan.seeds))} ± 95 % interval" if plan.seeds else "one seed per trial"
     order = f"{plan.metric}, {'least' if plan.minimize else 'most'} first; {seeds}; of the last validation"
-    shown = [*done, *(row for row in trials if row["state"] != "done")]
+    order += f"; all with {constant(plan)}" if constant(plan) else ""
+    listed = [*done, *(row for row in trials if row["state"] != "done")]
     parts = [
         page.section(
-            "Trials", page.table(["trial", "state", plan.metric, *names, "why"], _cells(shown, names)), note=order
+            "Trials", page.table(["trial", "state", plan.metric, *names, "why"], _cells(listed, names)), note=order
         ),
-        page.section("What mattered", _importances(sweep, len(done))),
+        page.section("What mattered", _importances(sweep, names, len(done))),
         page.section("Parallel coordinates", parallel_coordinates(done, names, plan.metric, plan.minimize)),
         *(_best(sweep, row) for row in done[:BEST]),
     ]
@@ -43,31 +44,33 @@ def write(sweep: Sweep) -> Path:
     return path
 
 
-def _cells(shown: list[dict[str, Any]], names: list[str]) -> list[list[Any]]:
+def _cells(listed: list[dict[str, Any]], names: list[str]) -> list[list[Any]]:
     return [
         [
             row["number"],
             row["state"],
-            told(row["mean"], row["half"]),
-            *(row["parameters"].get(name, "") for name in names),
+            told(row["mean"], row["half"]) if row["state"] == "done" else "",
+            *(shown(row["parameters"].get(name, "")) for name in names),
             row["why"],
         ]
-        for row in shown
+        for row in listed
     ]
 
 
-def _importances(sweep: Sweep, done: int) -> str:
+def _importances(sweep: Sweep, names: list[str], done: int) -> str:
     """PED-ANOVA (Watanabe et al. 2023), which asks what sets the best trials apart."""
     if done < LEAST_FOR_IMPORTANCE:
         return f"<p class=note>{done} trials are too few to tell; {LEAST_FOR_IMPORTANCE} at least.</p>"
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    found = get_param_importances(sweep.study, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.25))
+    found = get_param_importances(
+        sweep.study, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.25), params=names
+    )
     return page.table(["parameter", "share of the difference"], [[name, float(v)] for name, v in found.items()])
 
 
 def parallel_coordinates(done: list[dict[str, Any]], names: list[str], metric: str, minimize: bool) -> str:
-    """One line per trial across the parameters' axes to the metric; the darker, the better."""
+    """One line per trial across the parameters' axes to the metric; the darker, the better, and drawn last."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -75,9 +78,9 @@ def parallel_coordinates(done: list[dict[str, Any]], names: list[str], metric: s
 
     axes_names = [*names, metric]
     columns = [[row["parameters"].get(name) for row in done] for name in names] + [[row["mean"] for row in done]]
-    figure, axis = plt.subplots(figsize=(max(6, 2 * len(axes_names)), 4), dpi=110)
+    figure, axis = plt.subplots(figsize=(max(7, 2.4 * len(axes_names)), 4), dpi=110)
     places = np.array([_places(column) for column in columns])
-    for k in range(len(done)):
+    for k in reversed(range(len(done))):
         better = 1 - k / max(1, len(done) - 1)  # they are in order
         axis.plot(
             range(len(axes_names)), places[:, k], color=plt.get_cmap("viridis_r")(0.15 + 0.8 * better), linewidth=1.4
@@ -85,8 +88,11 @@ def parallel_coordinates(done: list[dict[str, Any]], names: list[str], metric: s
     for x, column in enumerate(columns):
         axis.axvline(x, color="#999", linewidth=0.8)
         for place, text in _ticks(column):
-            axis.annotate(text, (x, place), textcoords="offset points", xytext=(3, 3), fontsize=7)
-    axis.set(xticks=range(len(axes_names)), yticks=[], ylim=(-0.08, 1.12))
+            box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
+            axis.annotate(text, (x, place), textcoords="offset points", xytext=(4, -2), fontsize=7, bbox=box)
+    axis.set(xticks=range(len(axes_names)), yticks=[], ylim=(-0.08, 1.08), xlim=(-0.2, len(axes_names) - 0.6))
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
     axis.set_xticklabels([*names, f"{metric} ({'less' if minimize else 'more'} is better)"], fontsize=8)
     figure.tight_layout()
     plt.close(figure)
@@ -123,7 +129,7 @@ def _best(sweep: Sweep, row: dict[str, Any]) -> str:
                 f"<h3>{run.name}</h3>",
                 page.inside(f"samples of {run.name}", lambda m, p=drawn[-1]: _copy(p, m)),
             ]
-    settings = ", ".join(f"{k} = {v}" for k, v in row["parameters"].items())
+    settings = ", ".join(f"{k} = {shown(v)}" for k, v in row["parameters"].items())
     return page.section(f"Trial {row['number']}: {told(row['mean'], row['half'])}", *sheets, note=settings)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from t2vgan.sweeps.plan import Plan
 from t2vgan.sweeps.worker import Sweep, parameters
 
 REDRAW_S = 2.0
@@ -38,11 +39,25 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
                 "parameters": parameters(sweep.plan, trial.params),
                 "mean": mean,
                 "half": half,
-                "why": trial.user_attrs.get("why", ""),
+                "why": trial.user_attrs.get("why", "").removeprefix("t2vgan: error: "),
                 "seeds": len(trial.user_attrs.get("values", [])),
             }
         )
     return found
+
+
+def varied(plan: Plan) -> list[str]:
+    """The parameters that are not the same in all trials."""
+    return [*(name for name, values in plan.choices.items() if len(values) > 1), *plan.ranges]
+
+
+def constant(plan: Plan) -> str:
+    """Those that are, e.g. `clips = 50000`."""
+    return ", ".join(f"{name} = {values[0]}" for name, values in plan.choices.items() if len(values) == 1)
+
+
+def shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def told(mean: float, half: float) -> str:
@@ -51,14 +66,14 @@ def told(mean: float, half: float) -> str:
 
 def table(sweep: Sweep) -> Table:
     plan, trials = sweep.plan, rows(sweep)
-    names = [*plan.choices, *plan.ranges]
+    names = varied(plan)
     made = Table(
         title=f"{plan.name}: {len(trials)} trials, {plan.metric}, {'less' if plan.minimize else 'more'} is better"
     )
     for name in ("trial", "state", *names, plan.metric, "seeds", "why"):
         made.add_column(name, overflow="fold")
     for row in trials:
-        values = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in map(row["parameters"].get, names)]
+        values = [shown(value) for value in map(row["parameters"].get, names)]
         made.add_row(
             str(row["number"]), row["state"], *values, told(row["mean"], row["half"]), str(row["seeds"]), row["why"]
         )

@@ -92,12 +92,17 @@ def _sampler(plan: Plan) -> Any:
 
 
 def _pruner(plan: Plan) -> Any:
-    """One bracket of Hyperband, asynchronous: what W&B calls `hyperband` with `s: 1` (Li et al. 2020, ASHA)."""
+    """One bracket of Hyperband, asynchronous: what W&B calls `hyperband` with `s: 1` (Li et al. 2020, ASHA).
+
+    Or the median of the trials before, at the same validation (Golovin et al. 2017, Vizier).
+    """
     import optuna
 
-    if plan.hyperband is None:
+    if plan.early is None:
         return optuna.pruners.NopPruner()
-    options = {"min_resource": plan.hyperband["min_iter"], "reduction_factor": plan.hyperband["eta"]}
+    if plan.early["type"] == "median":
+        return optuna.pruners.MedianPruner(n_warmup_steps=plan.early["min_iter"])
+    options = {"min_resource": plan.early["min_iter"], "reduction_factor": plan.early["eta"]}
     return optuna.pruners.SuccessiveHalvingPruner(**options)
 
 
@@ -215,7 +220,7 @@ def run_trial(sweep: Sweep, trial: Any) -> None:
         run = trial_folder(sweep, trial.number) / ("run" if seed is None else f"seed{seed}")
         words = plan.arguments({**chosen, **({} if seed is None else {"seed": seed})})
         group = ["logger.job_type=sweep", f"logger.group=sweep-{plan.name}"]
-        judge = trial if plan.hyperband and seed in (None, *plan.seeds[:1]) else None  # later seeds run to their end
+        judge = trial if plan.early and seed in (None, *plan.seeds[:1]) else None  # later seeds run to their end
         ended = _train([*words, *group, f"run_dir={run}"], run, plan.metric, judge)
         if ended == "pruned":
             trial.set_user_attr("why", f"stopped early at {_values(run, plan.metric)[-1]:.4g}")

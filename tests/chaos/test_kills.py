@@ -1,7 +1,7 @@
 """SIGKILL at random moments, again and again, and the same command again: the run ends as one that was never stopped.
 
-pytest -m slow tests/chaos                       # 50 kills
-T2VGAN_KILLS=12 pytest -m slow tests/chaos -s    # fewer, and the trace
+pytest -m slow tests/chaos                                          # 50 kills
+T2VGAN_KILLS=25 T2VGAN_KILLS_SEED=7 pytest -m slow tests/chaos -s   # fewer, others, and the trace
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ from t2vgan.sealed import damage, read
 from tests.chaos.victim import ROUND, VALIDATION, WRITING, Kill, play, train
 
 KILLS = int(os.environ.get("T2VGAN_KILLS", "50"))
+SEED = int(os.environ.get("T2VGAN_KILLS_SEED", "6"))
 PER_RUN = 4
 PATIENCE_S = 1800
-LONGEST_DELAY_S = {WRITING: 0.05, VALIDATION: 0.4, ROUND: 0.2}
+LONGEST_DELAY_S = {WRITING: 0.03, VALIDATION: 0.2, ROUND: 0.2}  # of 0.035, 0.2 to 0.25 and 0.2 that they take
 COMMAND = [
     *("--experiment", "smoke", "trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
     *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
 ]
 RUN = Path("runs/smoke/00000")
+IMPORTED = ["t2vgan.training", "wandb", "wandb.sdk.launch", "matplotlib.figure"]  # once, and used in no process before
 
 
 def process(target: Callable[..., None], *arguments: Any) -> int:
     """The exit code of one try; -9 when it was killed."""
     context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["t2vgan.training"])  # minutes of imports less; nothing of torch has been used there
+    context.set_forkserver_preload(IMPORTED)
     victim = context.Process(target=target, args=arguments)
     victim.start()
     victim.join(PATIENCE_S)
@@ -118,7 +120,7 @@ def test_a_small_game_killed_again_and_again(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_killed_again_and_again(tmp_path: Path):
-    rng, trace, done = random.Random(6), tmp_path / "trace.txt", 0
+    rng, trace, done = random.Random(SEED), tmp_path / "trace.txt", 0
     (tmp_path / "whole").mkdir()
     assert process(train, str(tmp_path / "whole"), COMMAND, None, str(trace)) == 0
     whole = tmp_path / "whole" / RUN
@@ -143,5 +145,4 @@ def test_killed_again_and_again(tmp_path: Path):
         done, runs = done + here, runs + 1
         where = where_killed(trace)
         print(f"{done} kills, {runs} runs, all exact; killed in {dict(where)}", flush=True)
-    if KILLS >= 50:
-        assert where[WRITING] >= 10 and where[VALIDATION] >= 10
+    assert where[WRITING] >= KILLS // 5 and where[VALIDATION] >= KILLS // 5

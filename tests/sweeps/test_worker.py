@@ -117,6 +117,41 @@ def test_a_trial_that_another_worker_has_is_left_to_it(monkeypatch: pytest.Monke
     assert sorted({Path(run).parent.name for run in runs.started}) == ["00000", "00001"]
 
 
+PROGRAM = """
+import json, pathlib, sys, time
+settings = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
+run, value = pathlib.Path(settings["run_dir"]), float(settings["ema.halflife_clips"])
+run.mkdir()
+if value == 666:
+    sys.exit("it went wrong")
+for clips in (32, 64):
+    with open(run / "evaluation.jsonl", "a") as file:
+        file.write(json.dumps({"clips_seen": clips, "kid_probe": value}) + "\\n")
+    time.sleep(0.15 if value < 100 else 60)
+"""
+
+
+@pytest.mark.parametrize("kind", ["median", "hyperband"])
+def test_a_trial_that_is_worse_than_those_before_it_is_stopped_early(monkeypatch: pytest.MonkeyPatch, kind: str):
+    """Real processes: five that end, one that is no good, one that fails."""
+    monkeypatch.setattr(worker, "POLL_S", 0.02)
+    Path("program.py").write_text(PROGRAM)
+    plan = plan_of(
+        method="grid",
+        parameters={"ema.halflife_clips": {"values": [1, 2, 3, 4, 5, 100, 666]}},
+        command=["python", "program.py", "--experiment", "smoke", "${args_no_hyphens}"],
+        early_terminate={"type": kind, "min_iter": 1, "eta": 2},
+    )
+    sweep = worker.open_sweep(plan)
+    worker.work(sweep)
+    rows = status.rows(sweep)
+    ended = {row["parameters"]["ema.halflife_clips"]: (row["state"], row["why"]) for row in rows}
+    assert ended[1] == ("done", "") and ended[666] == ("failed", "it went wrong")
+    assert ended[100] == ("pruned", "stopped early at 100")
+    if kind == "median":
+        assert [row["state"] for row in rows] == ["done"] * 5 + ["pruned", "failed"]
+
+
 def test_another_question_under_the_same_name_is_refused():
     worker.open_sweep(plan_of())
     with pytest.raises(
