@@ -33,7 +33,10 @@ __all__ = [
 
 DECODERS = ("auto", "decord", "pyav")
 WAY_OUT = ": use decoder auto or pyav"
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".asf", ".flv", ".f4v", ".ogv", ".3gp", ".vob", ".mxf"),
+)
 MOST_IN_MEMORY = 64 << 20  # bytes: a member of a tar that decord, which reads all of it at once, is given
 
 
@@ -148,7 +151,7 @@ def _obstacle(path: Source, where: exact.Index) -> str | None:
         return "it is a folder of pictures"
     if isinstance(path, Member) and path.byte_count > MOST_IN_MEMORY:
         return f"it would hold {path.byte_count >> 20} MB in memory"
-    if where.info.codec in ("av1", "libdav1d", "gif"):
+    if where.info.codec in ("av1", "gif"):
         return f"it has no decoder for {where.info.codec}"
     if where.info.rotation:
         return f"the picture is turned by {where.info.rotation} degrees"

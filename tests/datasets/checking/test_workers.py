@@ -32,7 +32,7 @@ def test_a_process_that_dies_or_hangs_costs_its_own_job_only() -> None:
 
 def clip(key: str, bits: int, colour: int = 100, caption: str = "") -> Checked:
     parts = tuple(bits >> 64 * i & (1 << 64) - 1 for i in range(4))
-    return Checked(key, key, (caption or key,), 1, print=parts, colours=((colour, colour, colour),) * 4)
+    return Checked(key, key, (caption or key,), 1, print=parts, colours=bytes([colour]) * 192)
 
 
 def test_near_duplicates_are_found_up_to_the_distance_that_is_said() -> None:
