@@ -1,7 +1,7 @@
 """Clips per CPU-second of the data path, against bare decord and bare PyAV on the same files and frames.
 
     python benchmarks/data.py                       # a few minutes on one core; videos are made in a temporary folder
-    python benchmarks/data.py --step lion_savanna   # and the loader's share of a training step
+    python benchmarks/data.py --step lion_savanna   # instead, the loader's share of a training step
 
 Every figure of a row is measured in one process, one after the other in turns, so that only their ratios count. All
 read the same frames: 16 over 2 seconds from random starts. `datamodule` is the whole of it: sampler, draw, collate,
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from t2vgan.config import Clip, Data, Experiment, load
 from t2vgan.datamodule import ClipsDataModule
@@ -46,6 +47,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    if args.step:
+        share_of_a_step(args.step)
+        return
     columns = "".join(f"{name:>12}" for name in ("bare decord", "bare PyAV", "datamodule", "shards", "cache"))
     print(f"{'source':>8}{'at':>6}{'':4}{columns}   clips per CPU-second; below: over bare decord")
     for name in args.sources:
@@ -59,8 +63,6 @@ def main() -> None:
                 print(f"{name:>8}{size:>6}{'':4}" + "".join(f"{rate:>12.1f}" for rate in rates.values()))
                 relative = {key: rate / rates["decord"] for key, rate in rates.items()}
                 print(f"{'':>18}" + "".join(f"{share:>12.2f}" for share in relative.values()))
-    if args.step:
-        share_of_a_step(args.step)
 
 
 def make(root: Path, height: int, width: int, fps: int) -> Path:
@@ -192,14 +194,14 @@ def share_of_a_step(experiment: str) -> None:
     assert spec is not None and spec.loader is not None
     train: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(train)
-    settings = load(experiment, ["data.files=false", "data.dataset.counts.train=256"])
+    settings = load(experiment, ["data.files=false", "data.dataset.counts.train=64"])
     with tempfile.TemporaryDirectory() as folder:
         settings.data.root = folder
         module = assemble.datamodule(settings)
         loader = module.train_dataloader()
         list(loader)
         began, batches = time.process_time(), 0
-        for _ in range(4):
+        for _ in range(10):
             batches += sum(1 for _ in loader)
         batch_s = (time.process_time() - began) / batches
     step_s = round_cpu_s(settings, train)
@@ -222,7 +224,7 @@ def round_cpu_s(settings: Experiment, train: Any) -> float:
         accelerator="cpu", max_steps=11, precision=precision(settings), logger=False,  # type: ignore[arg-type]
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(game, [train.random_clips(settings)] * 11)
+    trainer.fit(game, DataLoader([train.random_clips(settings)] * 11, batch_size=None))  # type: ignore[arg-type]
     return statistics.median(cpu for cpu, _ in times["round"][3:])
 
 

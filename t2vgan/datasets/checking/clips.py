@@ -131,7 +131,7 @@ def _checked(clip: CaptionedClip, byte_count: int, look: Look, wanted: Wanted) -
     if "corrupt" in found.findings:  # what else there is follows from it
         found.findings = {"corrupt": found.findings["corrupt"]}
     pictures = [look.pictures[place] for place in _instants(clip, look) if place in look.pictures]
-    if pictures:
+    if pictures and clip.start_s < look.duration_s:
         prints = [fingerprint_of(picture) for picture in pictures]
         found.print, found.colours = tuple(bits for bits, _ in prints), b"".join(colours for _, colours in prints)
         found.thumbnail = _jpeg(_sheet(pictures))
