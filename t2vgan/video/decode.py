@@ -94,13 +94,14 @@ def read_frames(
         wanted = np.asarray(indices, dtype=np.int64)
     if len(wanted) == 0 or wanted.min() < 0 or wanted.max() >= info.frames:
         raise VideoError(f"{path}: has frames 0 to {info.frames - 1}, asked for {wanted.tolist()[:20]}")
-    distinct, place = np.unique(wanted, return_inverse=True)
+    ascending = bool((wanted[1:] > wanted[:-1]).all())
+    distinct, place = (wanted, None) if ascending else np.unique(wanted, return_inverse=True)
     scaled = None if size is None else _scaled(info, size)
     frames = _read(path, where, distinct, scaled, decoder)
     if size is not None:
         top, left = (round((side - size) * share) for side, share in zip(frames.shape[1:3], crop, strict=True))
         frames = frames[:, top : top + size, left : left + size]
-    return np.ascontiguousarray(frames[place])
+    return np.ascontiguousarray(frames if place is None else frames[place])
 
 
 def _read(
