@@ -27,7 +27,7 @@ def test_a_process_that_dies_or_hangs_costs_its_own_job_only() -> None:
     results = list(in_parallel(eval, jobs, processes=2, failed=told, patience_s=20.0))
     assert results[::2] == [2, 4, 6]
     assert results[1].endswith("the decoder crashes on it") and "does not come to an end within 20 s" in results[3]
-    assert time.monotonic() - began < 110, "neither waits for the other"
+    assert time.monotonic() - began < 110
 
 
 def clip(key: str, bits: int, colour: int = 100, caption: str = "") -> Checked:
