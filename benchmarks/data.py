@@ -1,10 +1,11 @@
 """Clips per CPU-second of the data path, against bare decord and bare PyAV on the same files and frames.
 
     python benchmarks/data.py                       # a few minutes on one core; videos are made in a temporary folder
-    python benchmarks/data.py --step lion_savanna   # and the loader's share of a training step
+    python benchmarks/data.py --step lion_savanna   # instead, the loader's share of a training step
 
-Every figure of a row is measured in one process, one after the other in turns, so that only their ratios count. 16
-frames over 2 seconds from a random start; `datamodule` is the whole of it: sampler, draw, collate, floats.
+Every figure of a row is measured in one process, one after the other in turns, so that only their ratios count. All
+read the same frames: 16 over 2 seconds from random starts. `datamodule` is the whole of it: sampler, draw, collate,
+floats; `shards` the same from tars; `cache` the same from the frame cache.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from t2vgan.config import Clip, Data, Experiment, load
 from t2vgan.datamodule import ClipsDataModule
@@ -29,33 +31,38 @@ from t2vgan.datasets.cache import FrameCache
 from t2vgan.datasets.manifest import Manifest
 from t2vgan.datasets.sharding import clips_with_splits, write_shards
 from t2vgan.datasets.shards import Shards
+from t2vgan.seeds import stable_seed
 from t2vgan.video.encode import write_mp4
 
 SOURCES = {"64": (64, 64, 24), "256": (256, 256, 30), "720p": (720, 1280, 30)}  # height, width, fps
+EPOCHS = {"64": 6, "256": 3, "720p": 1}  # of a turn
 CLIPS, SECONDS, FRAMES, DURATION_S, TURNS = 8, 6, 16, 2.0, 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sources", nargs="+", choices=list(SOURCES), default=list(SOURCES))
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--step", metavar="EXPERIMENT", help="measure the loader's share of a training step of it")
     args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    if args.step:
+        share_of_a_step(args.step)
+        return
     columns = "".join(f"{name:>12}" for name in ("bare decord", "bare PyAV", "datamodule", "shards", "cache"))
     print(f"{'source':>8}{'at':>6}{'':4}{columns}   clips per CPU-second; below: over bare decord")
-    for name, (height, width, fps) in SOURCES.items():
+    for name in args.sources:
+        height, width, fps = SOURCES[name]
         with tempfile.TemporaryDirectory() as folder:
             root = make(Path(folder) / "files", height, width, fps)
             shards = Path(folder) / "shards"
             write_shards(clips_with_splits(root), shards, shard_bytes=1 << 30)
             for size in args.sizes:
-                rates = measured(root, shards, Path(folder) / f"cache{size}", size)
+                rates = measured(root, shards, Path(folder) / f"cache{size}", size, EPOCHS[name])
                 print(f"{name:>8}{size:>6}{'':4}" + "".join(f"{rate:>12.1f}" for rate in rates.values()))
                 relative = {key: rate / rates["decord"] for key, rate in rates.items()}
                 print(f"{'':>18}" + "".join(f"{share:>12.2f}" for share in relative.values()))
-    if args.step:
-        share_of_a_step(args.step)
 
 
 def make(root: Path, height: int, width: int, fps: int) -> Path:
@@ -73,45 +80,47 @@ def make(root: Path, height: int, width: int, fps: int) -> Path:
     return root
 
 
-def measured(root: Path, shards: Path, cache: Path, size: int) -> dict[str, float]:
+def measured(root: Path, shards: Path, cache: Path, size: int, epochs: int) -> dict[str, float]:
     """Clips per CPU-second of each way, the median of some turns; every way warm."""
     view: dict[str, Any] = {"size": size, "frames": FRAMES, "duration_s": DURATION_S}
     files = Manifest(root=root, **view)
     ways = {
         "decord": bare_decord(root, size),
         "pyav": bare_pyav(root, size),
-        "datamodule": epoch(files, size),
-        "shards": epoch(Shards(root=shards, **view), size),
-        "cache": epoch(FrameCache(files, cache), size),
+        "datamodule": epoch_of(files, size),
+        "shards": epoch_of(Shards(root=shards, **view), size),
+        "cache": epoch_of(FrameCache(files, cache), size),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(TURNS + 1):
         for name, way in ways.items():
-            began, count, rounds = time.process_time(), 0, 20 if name == "cache" else 1
-            for _ in range(rounds):
-                count += way()
+            repeats = 20 if name == "cache" else 1
+            began, count = time.process_time(), 0
+            for epoch in range(turn * epochs, (turn + 1) * epochs):
+                count += sum(way(epoch) for _ in range(repeats))
             if turn:  # the first one warms
                 taken[name].append(count / (time.process_time() - began))
     return {name: statistics.median(rates) for name, rates in taken.items()}
 
 
-def starts(path: Path, rng: np.random.Generator) -> float:
-    return float(rng.uniform(0, SECONDS - DURATION_S))
+def start_s(epoch: int, index: int) -> float:
+    """Where the datamodule begins to read this clip in this epoch."""
+    return float(np.random.default_rng(stable_seed(0, epoch, index, "clip")).random()) * (SECONDS - DURATION_S)
 
 
-def bare_decord(root: Path, size: int) -> Callable[[], int]:
+def bare_decord(root: Path, size: int) -> Callable[[int], int]:
     """What one would write by hand: open, take the frames, scaled by the decoder; and the same floats."""
     import decord
 
-    rng, files = np.random.default_rng(0), sorted(root.glob("*.mp4"))
+    files = sorted(root.glob("*.mp4"))
     height, width = decord.VideoReader(str(files[0]), num_threads=1)[0].shape[:2]
     scaled = max(size, round(width * size / min(height, width))), max(size, round(height * size / min(height, width)))
 
-    def run() -> int:
+    def run(epoch: int) -> int:
         clips = []
-        for path in files:
+        for index, path in enumerate(files):
             reader = decord.VideoReader(str(path), width=scaled[0], height=scaled[1], num_threads=1)
-            times = starts(path, rng) + np.arange(FRAMES) * DURATION_S / FRAMES
+            times = start_s(epoch, index) + np.arange(FRAMES) * DURATION_S / FRAMES
             wanted = (times * reader.get_avg_fps()).astype(int).clip(0, len(reader) - 1)
             clips.append(square(reader.get_batch(wanted.tolist()).asnumpy(), size))
         floats(np.stack(clips))
@@ -120,21 +129,21 @@ def bare_decord(root: Path, size: int) -> Callable[[], int]:
     return run
 
 
-def bare_pyav(root: Path, size: int) -> Callable[[], int]:
+def bare_pyav(root: Path, size: int) -> Callable[[int], int]:
     import av
     from av.video.reformatter import VideoReformatter
 
-    rng, files = np.random.default_rng(0), sorted(root.glob("*.mp4"))
+    files = sorted(root.glob("*.mp4"))
 
-    def run() -> int:
+    def run(epoch: int) -> int:
         clips = []
-        for path in files:
+        for index, path in enumerate(files):
             with av.open(str(path)) as container:
                 stream, reformatter = container.streams.video[0], VideoReformatter()
                 stream.thread_type = "NONE"
                 scale = size / min(stream.height, stream.width)
                 shape = max(size, round(stream.width * scale)), max(size, round(stream.height * scale))
-                times = starts(path, rng) + np.arange(FRAMES) * DURATION_S / FRAMES
+                times = start_s(epoch, index) + np.arange(FRAMES) * DURATION_S / FRAMES
                 assert stream.time_base is not None
                 container.seek(int(times[0] / stream.time_base), stream=stream)
                 found: list[np.ndarray] = []
@@ -160,16 +169,15 @@ def floats(batch: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(batch).permute(0, 4, 1, 2, 3).to(torch.float32).div_(127.5).sub_(1)
 
 
-def epoch(data: Any, size: int) -> Callable[[], int]:
+def epoch_of(data: Any, size: int) -> Callable[[int], int]:
     clip = Clip(size=size, frames=FRAMES, duration_s=DURATION_S)
     module = ClipsDataModule(
         make=lambda split, limit: data, data=Data(batch=CLIPS, workers=0), clip=clip, seed=0
     )  # fmt: skip
     loader = module.train_dataloader()
-    count = iter(range(1 << 30))
 
-    def run() -> int:
-        loader.sampler.set_epoch(next(count))  # type: ignore[attr-defined]
+    def run(epoch: int) -> int:
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         return sum(len(clips) for clips in loader)
 
     return run
@@ -186,14 +194,14 @@ def share_of_a_step(experiment: str) -> None:
     assert spec is not None and spec.loader is not None
     train: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(train)
-    settings = load(experiment, ["data.files=false", "data.dataset.counts.train=256"])
+    settings = load(experiment, ["data.files=false", "data.dataset.counts.train=64"])
     with tempfile.TemporaryDirectory() as folder:
         settings.data.root = folder
         module = assemble.datamodule(settings)
         loader = module.train_dataloader()
         list(loader)
         began, batches = time.process_time(), 0
-        for _ in range(4):
+        for _ in range(10):
             batches += sum(1 for _ in loader)
         batch_s = (time.process_time() - began) / batches
     step_s = round_cpu_s(settings, train)
@@ -216,7 +224,7 @@ def round_cpu_s(settings: Experiment, train: Any) -> float:
         accelerator="cpu", max_steps=11, precision=precision(settings), logger=False,  # type: ignore[arg-type]
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(game, [train.random_clips(settings)] * 11)
+    trainer.fit(game, DataLoader([train.random_clips(settings)] * 11, batch_size=None))  # type: ignore[arg-type]
     return statistics.median(cpu for cpu, _ in times["round"][3:])
 
 

@@ -1,10 +1,14 @@
-"""What every command line does with a mistake: one line on stderr and exit status 2, never a traceback."""
+"""What every command line does with a mistake: one line on stderr and exit status 2, never a traceback. A warning of
+t2vgan is one line too."""
 
 from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -12,13 +16,29 @@ def run_command(main: Callable[[], None]) -> None:
 
     `T2VGAN_TRACEBACK=1` shows where it came from, for people who work on t2vgan itself.
     """
+    before, traced = warnings.formatwarning, bool(os.environ.get("T2VGAN_TRACEBACK"))
+    if not traced:
+        warnings.formatwarning = _in_one_line(before)
     try:
         main()
     except KeyboardInterrupt:
         print("\nt2vgan: stopped", file=sys.stderr)
         raise SystemExit(130) from None
     except (ValueError, OSError) as mistake:
-        if os.environ.get("T2VGAN_TRACEBACK"):
+        if traced:
             raise
         print("t2vgan: error: " + " ".join(str(mistake).split()), file=sys.stderr)
         raise SystemExit(2) from None
+    finally:
+        warnings.formatwarning = before
+
+
+def _in_one_line(otherwise: Callable[..., str]) -> Callable[..., str]:
+    """Warnings of t2vgan without the place in the code, which helps nobody who trains; of others as they were."""
+
+    def told(message: Warning | str, category: type[Warning], filename: str, *rest: Any, **more: Any) -> str:
+        if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
+            return "t2vgan: warning: " + " ".join(str(message).split()) + "\n"
+        return otherwise(message, category, filename, *rest, **more)
+
+    return told

@@ -46,7 +46,7 @@ def _import_arguments(commands: argparse._SubParsersAction) -> None:
     add("--videos", type=Path, metavar="DIR", help=trusted)
     for field in FIELDS:
         add(f"--{field}", metavar="COLUMN", help=f"of a table: the column with the {field}")
-    add("--delimiter", default="", help="of a csv (default: a comma)")
+    add("--delimiter", default="", help="of a csv (default: whichever of , ; | and tab its first line has most of)")
     add("--rate", type=float, default=24.0, metavar="FPS", help="of folders of pictures (default: 24)")
     add("--language", default="English", help="of MSVD's captions (default: English)")
     add("--template", default="{label}", help="caption of a class, such as 'a video of {label}'")
@@ -65,6 +65,13 @@ def import_command(args: argparse.Namespace) -> None:
         raise ValueError(f"--videos {videos}: no such folder")
     if not args.rate > 0:
         raise ValueError(f"--rate {args.rate:g}: it has to be above 0")
+    for option, seconds in (("shortest_s", args.shortest_s), ("longest_s", args.longest_s)):
+        if seconds is not None and not 0 < seconds < float("inf"):
+            raise ValueError(f"--{option} {seconds:g}: it has to be above 0")
+    try:
+        args.template.format(label="x")
+    except (ValueError, LookupError, AttributeError):
+        raise ValueError(f"--template {args.template!r}: nothing but {{label}} can stand in braces") from None
     columns = {field: column for field in FIELDS if (column := getattr(args, field))}
     options = Options(videos, columns, args.delimiter, args.language, args.template, args.rate)
     layout = args.layout or layout_of(args.source, options)
@@ -121,6 +128,8 @@ def check_command(args: argparse.Namespace) -> None:
         raise ValueError(f"--threshold {args.threshold:g}: it is a share from 0 to 1")
     if args.processes is not None and args.processes < 1:
         raise ValueError(f"--processes {args.processes}: at least one is needed")
+    if not args.patience_s > 0:
+        raise ValueError(f"--patience_s {args.patience_s:g}: it has to be above 0")
     found, wanted = dataset.found_in(args.path), Wanted(args.size, args.frames, args.duration_s, args.short)
     clips = dataset.checked(found, wanted, processes=args.processes or cores(), patience_s=args.patience_s)
     summary, captions = dataset.summary(clips, wanted), {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import pytest
 
+from t2vgan import command
 from t2vgan.command import run_command
 from t2vgan.config import ConfigError
 
@@ -57,3 +59,17 @@ def test_success_says_nothing(capsys: pytest.CaptureFixture[str]):
     done = []
     run_command(lambda: done.append("ran"))
     assert done == ["ran"] and capsys.readouterr() == ("", "")
+
+
+def test_a_warning_of_t2vgan_is_one_line():
+    before, told = warnings.formatwarning, []
+
+    def main() -> None:
+        told.append(warnings.formatwarning("2 clips\n are left out", UserWarning, command.__file__, 7))
+        told.append(warnings.formatwarning("old", DeprecationWarning, command.__file__, 7))
+        told.append(warnings.formatwarning("theirs", UserWarning, "/else/where.py", 7))
+
+    run_command(main)
+    assert told[0] == "t2vgan: warning: 2 clips are left out\n"
+    assert "command.py:7: DeprecationWarning: old" in told[1] and "/else/where.py:7: UserWarning: theirs" in told[2]
+    assert warnings.formatwarning is before

@@ -66,7 +66,8 @@ def test_import_check_shard(run, tmp_path: Path) -> None:
     assert told["summary"]["usable"] == 4 and told["summary"]["findings"]["corrupt"] == 1
     status, out, _ = run("check data/mine --size 16 --frames 8 --processes 1 --no_captions --threshold 0.5")
     assert status == 0
-    status, out, _ = run("shard data/mine -o shards --shard_mb 0.002")
+    with pytest.warns(UserWarning, match="quarantine.jsonl: 1 clips are left out"):
+        status, out, _ = run("shard data/mine -o shards --shard_mb 0.002")
     assert status == 0 and "shards: 4 clips in" in out, "what is in quarantine is not packed"
     assert len(Shards(root=tmp_path / "shards", split="all", size=16, frames=4, duration_s=1.0)) == 4
 
@@ -78,6 +79,10 @@ MISTAKES = {
     "import list.csv -o data/x": r"which column holds the video cannot be told from movie, words; name it with --video",
     "import empty -o data/x --videos nowhere": r"--videos nowhere: no such folder",
     "import empty -o data/x --rate 0": r"--rate 0: it has to be above 0",
+    "import empty -o data/x --shortest_s 0": r"--shortest_s 0: it has to be above 0",
+    "import empty -o data/x --scenes --longest_s nan": r"--longest_s nan: it has to be above 0",
+    "import empty -o data/x --template {class}": r"--template '\{class\}': nothing but \{label\} can stand in braces",
+    "check empty --patience_s 0": r"--patience_s 0: it has to be above 0",
     "check gone": r"t2vgan: error: gone: no such file or folder",
     "check empty": r"empty: no clips \(\.mp4",
     "check empty --threshold 3": r"--threshold 3: it is a share from 0 to 1",

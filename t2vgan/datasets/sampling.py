@@ -20,7 +20,7 @@ from t2vgan.datasets.mirror import mirrored
 from t2vgan.datasets.vary import Variation, Vary
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Sample
-from t2vgan.video.decode import VideoError, probe_video, read_frames
+from t2vgan.video.decode import VideoError, VideoInfo, probe_video, read_frames
 from t2vgan.video.sources import Member, Pictures, Source, content_digest
 
 SPLITS = ("train", "val", "test")
@@ -160,9 +160,10 @@ def decoded(clip: CaptionedClip, view: View, numbers: np.ndarray | None) -> np.n
 
     `side` is `view.stored_size`.
     """
-    first, last = _range(clip, view)
+    file = clip.file
+    first, last = _range(clip, probe_video(file, view.decoder))
     wanted = np.arange(first, last + 1) if numbers is None else first + numbers
-    return read_frames(clip.file, indices=wanted, size=view.stored_size, decoder=view.decoder)
+    return read_frames(file, indices=wanted, size=view.stored_size, decoder=view.decoder)
 
 
 def edges_of(clip: CaptionedClip, view: View) -> np.ndarray:
@@ -172,18 +173,17 @@ def edges_of(clip: CaptionedClip, view: View) -> np.ndarray:
     at which a frame begins belongs to that frame.
     """
     info = probe_video(clip.file, view.decoder)
-    first, last = _range(clip, view)
+    first, last = _range(clip, info)
     begins = info.times[first : last + 1] - clip.start_s - (info.tick_s / 2 + 1e-6)
     end_s = min(info.duration_s, clip.end_s if clip.end_s is not None else info.duration_s) - clip.start_s
     return np.append(np.maximum(begins, 0.0), max(end_s, 0.0))
 
 
-def _range(clip: CaptionedClip, view: View) -> tuple[int, int]:
+def _range(clip: CaptionedClip, info: VideoInfo) -> tuple[int, int]:
     """First and last frame number of the clip's part of its video."""
-    info = probe_video(clip.file, view.decoder)
     if clip.start_s >= info.duration_s:
         raise VideoError(f"{clip.file}: starts at {clip.start_s:g} s, but the video ends at {info.duration_s:.2f} s")
-    first = int(info.frame_at(np.array([clip.start_s]))[0])
+    first = int(info.frame_at(np.array([clip.start_s]))[0]) if clip.start_s else 0
     if clip.end_s is None:
         return first, info.frames - 1
     return first, max(first, int(np.searchsorted(info.times, clip.end_s - info.tick_s / 2 - 1e-6)) - 1)

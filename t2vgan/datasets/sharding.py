@@ -72,7 +72,8 @@ def clips_with_splits(path: Path) -> list[tuple[CaptionedClip, str]]:
 
 
 def _usable(home: Path, pairs: list[tuple[CaptionedClip, str]]) -> list[tuple[CaptionedClip, str]]:
-    kept, _ = quarantine.usable([clip for clip, _ in pairs], quarantine.entries(home))
+    kept, out = quarantine.usable([clip for clip, _ in pairs], quarantine.entries(home))
+    quarantine.tell(home, out)
     keys = {id(clip) for clip in kept}
     return [pair for pair in pairs if id(pair[0]) in keys]
 

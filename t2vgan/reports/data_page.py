@@ -27,7 +27,7 @@ def data_page(
         ("codecs", _counts(summary["codecs"])),
     ]  # fmt: skip
     parts = [
-        section("Can it be used?", table(("", ""), first)),
+        section("Can it be used?", _left(table(("", ""), first))),
         section("Findings", _left(table(("finding", "clips", "meaning"), counted)) if counted else "<p>None.</p>"),
         section("Captions", *_captions(text)) if text.get("captions") else "",
         section("Clips", _clips(clips), note=_note(clips)),
@@ -41,7 +41,8 @@ STYLE = """
 .clip img { width: 100%; background: #eee; image-rendering: auto; border-radius: .25rem }
 .unusable { border-color: #c33; background: #fff4f4 } .noted { border-color: #ca3 }
 .clip b { display: block } .clip ul { margin: .3rem 0 0; padding-left: 1.1rem } .clip .none { color: #2a7 }
-.text td:nth-child(3), .text th:nth-child(3) { text-align: left; white-space: normal }
+.text td, .text th { text-align: left; white-space: normal }
+.text :is(td, th):nth-child(2):not(:last-child) { text-align: right }
 .bars { display: flex; align-items: flex-end; height: 6rem; gap: 2px }
 .bars div { background: #48a; flex: 1; min-width: 3px }
 """
@@ -105,7 +106,7 @@ def _bars(counts: Mapping[str, int]) -> str:
 
 def _note(clips: Sequence[Mapping[str, Any]]) -> str:
     shown = f"; {SHOWN} of {len(clips)} are shown, report.json has all" if len(clips) > SHOWN else ""
-    return f"Those that cannot be used first, then those with other findings{shown}."
+    return f"Those that cannot be used first, then those with other findings; four instants of each{shown}."
 
 
 def _clips(clips: Sequence[Mapping[str, Any]]) -> str:
@@ -118,7 +119,8 @@ def _clip(clip: Mapping[str, Any]) -> str:
     found = "".join(f"<li><i>{html.escape(k)}</i>: {html.escape(v)}</li>" for k, v in clip["findings"].items())
     caption = html.escape(" / ".join(clip["captions"])[:300])
     size = f"{clip['width']} x {clip['height']}, {clip['fps']:g} fps, {clip['duration_s']:.2f} s, {clip['codec']}"
-    picture = f'<img alt="" src="data:image/jpeg;base64,{clip["thumbnail"]}">' if clip["thumbnail"] else ""
+    shown = f'<img alt="" style="aspect-ratio:{clip["width"]}/{clip["height"]}" src="data:image/jpeg;base64,'
+    picture = f'{shown}{clip["thumbnail"]}">' if clip["thumbnail"] else ""
     told = f"<ul>{found}</ul>" if found else "<span class=none>fine</span>"
     return (
         f"<div class='clip {kind}'>{picture}<b>{html.escape(clip['key'])}</b>"

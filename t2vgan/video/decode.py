@@ -33,7 +33,10 @@ __all__ = [
 
 DECODERS = ("auto", "decord", "pyav")
 WAY_OUT = ": use decoder auto or pyav"
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".asf", ".flv", ".f4v", ".ogv", ".3gp", ".vob", ".mxf"),
+)
 MOST_IN_MEMORY = 64 << 20  # bytes: a member of a tar that decord, which reads all of it at once, is given
 
 
@@ -91,13 +94,14 @@ def read_frames(
         wanted = np.asarray(indices, dtype=np.int64)
     if len(wanted) == 0 or wanted.min() < 0 or wanted.max() >= info.frames:
         raise VideoError(f"{path}: has frames 0 to {info.frames - 1}, asked for {wanted.tolist()[:20]}")
-    distinct, place = np.unique(wanted, return_inverse=True)
+    ascending = bool((wanted[1:] > wanted[:-1]).all())
+    distinct, place = (wanted, None) if ascending else np.unique(wanted, return_inverse=True)
     scaled = None if size is None else _scaled(info, size)
     frames = _read(path, where, distinct, scaled, decoder)
     if size is not None:
         top, left = (round((side - size) * share) for side, share in zip(frames.shape[1:3], crop, strict=True))
         frames = frames[:, top : top + size, left : left + size]
-    return np.ascontiguousarray(frames[place])
+    return np.ascontiguousarray(frames if place is None else frames[place])
 
 
 def _read(
@@ -148,7 +152,7 @@ def _obstacle(path: Source, where: exact.Index) -> str | None:
         return "it is a folder of pictures"
     if isinstance(path, Member) and path.byte_count > MOST_IN_MEMORY:
         return f"it would hold {path.byte_count >> 20} MB in memory"
-    if where.info.codec in ("av1", "libdav1d", "gif"):
+    if where.info.codec in ("av1", "gif"):
         return f"it has no decoder for {where.info.codec}"
     if where.info.rotation:
         return f"the picture is turned by {where.info.rotation} degrees"

@@ -89,7 +89,7 @@ def _index(path: Path | Member, _modified_ns: int, byte_count: int) -> Index:
             raise VideoError(f"{path}: no frames")
         pts = [p.pts for p in packets]
         end = max((p.pts or 0) + (p.duration or 0) for p in packets)
-        codec, aspect = stream.codec_context.name, float(stream.sample_aspect_ratio or 1)
+        codec, aspect = stream.codec_context.codec.canonical_name, float(stream.sample_aspect_ratio or 1)
         usual_gap_s, kind = 1 / float(stream.average_rate or 25), container.format.name
         by_pts = None not in pts and len(set(pts)) == len(pts)
         if kind == "avi" and stream.codec_context.has_b_frames and by_pts:

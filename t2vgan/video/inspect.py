@@ -15,6 +15,7 @@ from t2vgan.video.sources import Member, Pictures, Source, VideoError, read_pict
 
 SMALL = (80, 60)  # width and height of the pictures that are kept
 PRINT = (9, 8)  # width and height that a picture is shrunk to for its print
+AREAS = (4, 4)  # and for its colours
 
 
 @dataclass
@@ -58,18 +59,20 @@ def look_through(source: Source, instants: Sequence[float] = ()) -> Look:
     if info is not None:
         look.fallback = fallback_reason(source) or ""
         look.width, look.height = info.width, info.height
-        look.duration_s = look.duration_s if look.damage else info.duration_s  # what clips are drawn from
+        if not look.damage:  # what clips are drawn from; some files date their frames in the order of decoding
+            look.duration_s = info.duration_s
+            look.times = info.times if info.frames == look.frames else look.times
     return look
 
 
-def fingerprint_of(picture: np.ndarray) -> tuple[int, tuple[int, int, int]]:
-    """(64 bits: is a pixel brighter than its left neighbour, mean colour) of a picture: alike for alike pictures."""
+def fingerprint_of(picture: np.ndarray) -> tuple[int, bytes]:
+    """(64 bits: is a pixel brighter than its left neighbour, RGB of 4 x 4 areas) of a picture: alike for alike ones."""
     from PIL import Image
 
     small = Image.fromarray(picture).convert("L").resize(PRINT, Image.Resampling.BOX)
     bits = np.diff(np.asarray(small).astype(int), axis=1) > 0
-    red, green, blue = picture.reshape(-1, 3).mean(axis=0).round().astype(int).tolist()
-    return int.from_bytes(np.packbits(bits).tobytes(), "big"), (red, green, blue)
+    areas = Image.fromarray(picture).resize(AREAS, Image.Resampling.BOX)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big"), areas.tobytes()
 
 
 def _through_pictures(source: Pictures, instants: Sequence[float]) -> Look:
@@ -91,9 +94,10 @@ def _frames(source: Path | Member, look: Look, instants: list[float]) -> None:
     times, waiting, before = [], list(instants), None
     with exact.opened_video(source) as (container, stream):
         claimed_s = float((stream.duration or 0) * (stream.time_base or 0)) or float((container.duration or 0) / 1e6)
-        look.codec = stream.codec_context.name
+        look.codec = stream.codec_context.codec.canonical_name
         look.claimed_fps = float(stream.average_rate or 0)
-        look.claimed_frames = stream.frames or round(claimed_s * look.claimed_fps)
+        counts = [count for count in (stream.frames, round(claimed_s * look.claimed_fps)) if count > 0]
+        look.claimed_frames = min(counts, default=0)  # of a file with an edit list more are stored than shown
         try:
             for frame in container.decode(stream):
                 start = times[0] if times else frame.time or 0.0

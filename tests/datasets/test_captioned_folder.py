@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from t2vgan.datasets.captioned_folder import CaptionedFolder
+from t2vgan.datasets.captioned_folder import CaptionedFolder, captioned
+from t2vgan.video.decode import VIDEO_SUFFIXES
 
 
 def touch(folder: Path, count: int) -> None:
@@ -116,3 +117,12 @@ def test_what_notepad_writes_before_a_caption_is_not_part_of_it(tmp_path: Path) 
         (tmp_path / f"{name}.mp4").write_bytes(b"")
         (tmp_path / f"{name}.txt").write_text(f"A lion {name}\n", encoding="utf-8-sig")
     assert CaptionedFolder(root=tmp_path, split="all").captions() == ["A lion a", "A lion b", "A lion c"]
+
+
+def test_every_ending_of_a_video_is_seen(tmp_path: Path) -> None:
+    for suffix in VIDEO_SUFFIXES:
+        (tmp_path / f"{suffix[1:]}{suffix.upper()}").touch()
+        (tmp_path / f"{suffix[1:]}.txt").write_text(f"a clip that ends in {suffix}")
+    clips, without = captioned(tmp_path)
+    assert len(clips) == len(VIDEO_SUFFIXES) >= 20 and not without
+    assert {".ogv", ".3gp", ".m2ts"} <= set(VIDEO_SUFFIXES)

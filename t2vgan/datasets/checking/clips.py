@@ -61,7 +61,7 @@ class Checked:
     codec: str = ""
     reader: str = ""
     print: tuple[int, ...] = ()
-    colours: tuple[tuple[int, int, int], ...] = ()
+    colours: bytes = b""
     thumbnail: str = ""  # a jpeg in base64
 
     @property
@@ -131,10 +131,10 @@ def _checked(clip: CaptionedClip, byte_count: int, look: Look, wanted: Wanted) -
     if "corrupt" in found.findings:  # what else there is follows from it
         found.findings = {"corrupt": found.findings["corrupt"]}
     pictures = [look.pictures[place] for place in _instants(clip, look) if place in look.pictures]
-    if pictures:
+    if pictures and clip.start_s < look.duration_s:
         prints = [fingerprint_of(picture) for picture in pictures]
-        found.print, found.colours = tuple(bits for bits, _ in prints), tuple(colour for _, colour in prints)
-        found.thumbnail = _jpeg(pictures[len(pictures) // 2])
+        found.print, found.colours = tuple(bits for bits, _ in prints), b"".join(colours for _, colours in prints)
+        found.thumbnail = _jpeg(_sheet(pictures))
     return found
 
 
@@ -175,6 +175,14 @@ def _of_clip(clip: CaptionedClip, look: Look, found: Checked, wanted: Wanted) ->
     if 0 < min(found.width, found.height) < wanted.size:
         said["small"] = f"{found.width} x {found.height} pixels for a clip of {wanted.size}"
     return said
+
+
+def _sheet(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Two by two in the order of reading; the last again where a clip has no four."""
+    edge = ((0, 2), (0, 2), (0, 0))
+    four = [*pictures, *pictures[-1:] * (len(PRINTS) - len(pictures))]
+    parted = [np.pad(picture, edge, constant_values=255) for picture in four]
+    return np.concatenate([np.concatenate(parted[:2], axis=1), np.concatenate(parted[2:], axis=1)])[:-2, :-2]
 
 
 def _jpeg(picture: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from t2vgan.datasets.checking.clips import Checked
 
 FAR_BITS = 15  # of 256 that may differ between the prints of two clips that show the same
-FAR_COLOUR = 12  # grey levels that the mean colour of each picture may differ
+FAR_COLOUR = 12  # grey levels that the colour of each area of each picture may differ
 BAND_BITS, BANDS = 16, 16  # with at most 15 bits apart at least one of the 16 bands is equal
 CROWD = 400  # so many clips with one band: flat pictures, compared with the first of them only
 
@@ -51,8 +51,7 @@ def _first_alike(clip: Checked, bits: int, buckets: Iterable[list[Checked]]) -> 
 
 
 def _same_colours(clip: Checked, other: Checked) -> bool:
-    pairs = zip(clip.colours, other.colours, strict=True)
-    return all(abs(a - b) <= FAR_COLOUR for one, two in pairs for a, b in zip(one, two, strict=True))
+    return all(abs(a - b) <= FAR_COLOUR for a, b in zip(clip.colours, other.colours, strict=True))
 
 
 def _joined(parts: tuple[int, ...]) -> int:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from t2vgan.datasets.importing.rows import Options, Row, label_words, seconds, split_name
-from t2vgan.datasets.importing.tables import records
+from t2vgan.datasets.importing.tables import with_columns
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 
 
 def read(source: Path, options: Options) -> Iterator[Row]:
-    for where, row in records(source):
+    for where, row in with_columns(source, COLUMNS):
         if isinstance(row, str):
             yield Row(where, problem=row)
             continue

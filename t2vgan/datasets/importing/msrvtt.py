@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from t2vgan.datasets.importing.rows import Options, Row, split_name
 from t2vgan.datasets.importing.tables import load_json
@@ -15,9 +16,11 @@ def read(source: Path, options: Options) -> Iterator[Row]:
     for file in files(source):
         info = load_json(file)
         captions: dict[str, list[str]] = defaultdict(list)
-        for sentence in info["sentences"]:
+        for sentence in _objects(info["sentences"]):
             captions[str(sentence.get("video_id"))].append(str(sentence.get("caption", "")))
-        for entry in info["videos"]:
+        if strange := sum(not isinstance(each, dict) for each in [*info["videos"], *info["sentences"]]):
+            yield Row(str(file), problem=f"{strange} of its videos and sentences are no JSON objects")
+        for entry in _objects(info["videos"]):
             name = str(entry.get("video_id"))
             yield Row(
                 f"{file}: {name}",
@@ -27,6 +30,10 @@ def read(source: Path, options: Options) -> Iterator[Row]:
                 key=name,
                 attributes={"category": str(entry["category"])} if "category" in entry else {},
             )
+
+
+def _objects(listed: list[Any]) -> list[dict[str, Any]]:
+    return [each for each in listed if isinstance(each, dict)]
 
 
 def files(source: Path) -> list[Path]:

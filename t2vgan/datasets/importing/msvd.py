@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from t2vgan.datasets.importing.rows import Options, Row
-from t2vgan.datasets.importing.tables import records
+from t2vgan.datasets.importing.tables import with_columns
 
 COLUMNS = ("VideoID", "Start", "End", "Language", "Description")
 
@@ -16,20 +16,29 @@ COLUMNS = ("VideoID", "Start", "End", "Language", "Description")
 def read(source: Path, options: Options) -> Iterator[Row]:
     """All captions of a clip in the language that is asked for."""
     captions: dict[str, list[str]] = defaultdict(list)
-    for name, text in _described(source, options.language):
-        if text.strip():
-            captions[name].append(text)
+    for where, described in _described(source, options.language):
+        if isinstance(described, str):
+            yield Row(where, problem=described)
+        elif described[1].strip():
+            captions[described[0]].append(described[1])
     for name, told in captions.items():
         yield Row(f"{source}: {name}", video=options.located(name), captions=told, key=name)
 
 
-def _described(source: Path, language: str) -> Iterator[tuple[str, str]]:
+def _described(source: Path, language: str) -> Iterator[tuple[str, tuple[str, str] | str]]:
+    """Where, and the name of a clip with a caption, or what is wrong with the line."""
     if source.suffix.lower() == ".txt":
-        for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, text = line.partition(" ")
-            if text and not line.startswith("#"):
-                yield name, text
+        for number, line in enumerate(source.read_bytes().splitlines(), start=1):
+            try:
+                name, _, text = line.decode("utf-8-sig").partition(" ")
+            except UnicodeDecodeError:
+                yield f"{source}:{number}", "not UTF-8 text"
+                continue
+            if text and not name.startswith("#"):
+                yield f"{source}:{number}", (name, text)
         return
-    for _, row in records(source):
-        if isinstance(row, dict) and row["Language"] == language:
-            yield f"{row['VideoID']}_{row['Start']}_{row['End']}", row["Description"]
+    for where, row in with_columns(source, COLUMNS):
+        if isinstance(row, str):
+            yield where, row
+        elif row["Language"] == language:
+            yield where, (f"{row['VideoID']}_{row['Start']}_{row['End']}", row["Description"])

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan.datasets.importing.rows import Options, Row, seconds
-from t2vgan.datasets.importing.tables import records
+from t2vgan.datasets.importing.tables import with_columns
 
 COLUMNS = ("videoID", "timestamp", "caption")
 
 
 def read(source: Path, options: Options) -> Iterator[Row]:
-    for where, row in records(source):
+    for where, row in with_columns(source, COLUMNS):
         if isinstance(row, str):
             yield Row(where, problem=row)
             continue

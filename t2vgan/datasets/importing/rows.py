@@ -41,7 +41,7 @@ class Options:
 
     videos: the folder that holds the videos, which is trusted: nothing outside of it is ever read.
     columns: field of a row -> name of the column that holds it, for tables.
-    delimiter: between the cells of a csv; "" to find out.
+    delimiter: between the cells of a csv; "" to find it out.
     language: of MSVD's captions. template: caption of a class, `{label}` in it. fps: of folders of pictures.
     """
 

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,9 @@ GUESSES = {
 
 
 def header(path: Path, delimiter: str = "") -> list[str]:
-    """The names of the columns: of a csv or tsv its first line, else those of the first row."""
-    for _, row in records(path, delimiter):
-        return [str(name) for name in row] if isinstance(row, dict) else []
-    return []
+    """The names of the columns: those of the first row that is whole."""
+    rows = (row for _, row in records(path, delimiter) if isinstance(row, dict))
+    return [str(name) for name in next(rows, {})]
 
 
 def records(path: Path, delimiter: str = "") -> Iterator[tuple[str, dict[str, Any] | str]]:
@@ -45,6 +44,15 @@ def records(path: Path, delimiter: str = "") -> Iterator[tuple[str, dict[str, An
         yield from _parquet(path)
     else:
         raise ValueError(f"{path}: not a table; there are {', '.join(SUFFIXES)}")
+
+
+def with_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """`records` of a published table. ValueError where it has not got these columns."""
+    there = header(path)
+    missing = [name for name in columns if name not in there]
+    if missing:
+        raise ValueError(f"{path}: there is no column {missing[0]!r}; columns: {', '.join(there) or 'none'}")
+    yield from records(path)
 
 
 def read(source: Path, options: Options) -> Iterator[Row]:
@@ -121,8 +129,9 @@ def captions_of(value: Any) -> list[str]:
 
 def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any] | str]]:
     csv.field_size_limit(LARGEST_CELL)
-    delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else _delimiter(file.readline()))
+        file.seek(0)
         lines = csv.reader((line.replace("\0", "") for line in file), delimiter=delimiter)
         names: list[str] | None = None
         while True:
@@ -144,6 +153,11 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any] | s
                 yield where, f"{len(cells)} cells in the place of {len(names)}"
             else:
                 yield where, dict(zip(names, cells, strict=True))
+
+
+def _delimiter(first_line: str) -> str:
+    """Spreadsheets of some countries write a csv with semicolons."""
+    return max(",;\t|", key=first_line.count)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:

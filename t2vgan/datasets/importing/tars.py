@@ -71,7 +71,7 @@ def _add(sample: Sample, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: 
             sample.told = told if isinstance(told, dict) else {}
         elif ending == ".txt":
             sample.captions += [line for line in text.splitlines() if line.strip()]
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         sample.problem = f"{member.name} cannot be read ({type(error).__name__})"
 
 
@@ -84,6 +84,10 @@ def _finished(file: Path, key: str, sample: Sample) -> Iterator[Row]:
         sample.problem = "truncated: the tar ends before this video does"
     for number, clip in enumerate(told["clips"] if isinstance(told.get("clips"), list) else [told]):
         row = Row(where, video=os.path.abspath(file), part=sample.video, problem=sample.problem)
+        if not isinstance(clip, dict):
+            row.problem = f"entry {number} of 'clips' is no JSON object"
+            yield row
+            continue
         row.captions = list(sample.captions)
         for name in CAPTION_FIELDS if not row.captions or "clips" in told else ():
             row.captions = captions_of(clip.get(name)) or row.captions
@@ -91,7 +95,8 @@ def _finished(file: Path, key: str, sample: Sample) -> Iterator[Row]:
                 break
         row.key = str(clip.get("key") or (key if number == 0 else f"{key}@{number}"))
         row.split = split_name(clip.get("split"))
-        row.attributes = {k: str(v) for k, v in (clip.get("attributes") or {}).items()}
+        attributes = clip.get("attributes")
+        row.attributes = {k: str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {}
         try:
             row.start_s, row.end_s = seconds(clip.get("start")), seconds(clip.get("end"))
         except ValueError as error:

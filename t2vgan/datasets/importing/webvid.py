@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from t2vgan.datasets.importing.rows import Options, Row
-from t2vgan.datasets.importing.tables import captions_of, records
+from t2vgan.datasets.importing.tables import captions_of, with_columns
 
 COLUMNS = ("videoid", "name", "page_dir")
 
 
 def read(source: Path, options: Options) -> Iterator[Row]:
-    for where, row in records(source):
+    for where, row in with_columns(source, COLUMNS):
         if isinstance(row, str):
             yield Row(where, problem=row)
             continue

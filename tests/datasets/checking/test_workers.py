@@ -22,17 +22,17 @@ def test_here_without_processes() -> None:
 @pytest.mark.slow
 def test_a_process_that_dies_or_hangs_costs_its_own_job_only() -> None:
     """The work has to be importable by other processes: a function of the standard library stands for a decoder."""
-    jobs = ["1 + 1", "__import__('os')._exit(7)", "2 + 2", "__import__('time').sleep(60)", "3 + 3"]
+    jobs = ["1 + 1", "__import__('os')._exit(7)", "2 + 2", "__import__('time').sleep(300)", "3 + 3"]
     began = time.monotonic()
-    results = list(in_parallel(eval, jobs, processes=2, failed=told, patience_s=8))
+    results = list(in_parallel(eval, jobs, processes=2, failed=told, patience_s=20.0))
     assert results[::2] == [2, 4, 6]
-    assert results[1].endswith("the decoder crashes on it") and "does not come to an end within 8 s" in results[3]
-    assert time.monotonic() - began < 50
+    assert results[1].endswith("the decoder crashes on it") and "does not come to an end within 20 s" in results[3]
+    assert time.monotonic() - began < 110
 
 
 def clip(key: str, bits: int, colour: int = 100, caption: str = "") -> Checked:
     parts = tuple(bits >> 64 * i & (1 << 64) - 1 for i in range(4))
-    return Checked(key, key, (caption or key,), 1, print=parts, colours=((colour, colour, colour),) * 4)
+    return Checked(key, key, (caption or key,), 1, print=parts, colours=bytes([colour]) * 192)
 
 
 def test_near_duplicates_are_found_up_to_the_distance_that_is_said() -> None:

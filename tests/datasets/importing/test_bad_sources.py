@@ -1,0 +1,91 @@
+"""Published data sets with something wrong in them: each mistake is told with its place, what is whole is imported."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from t2vgan.datasets.importing import LAYOUTS, Options
+from t2vgan.datasets.importing.write import Imported, collected
+
+
+def found_in(source: Path, layout: str) -> Imported:
+    (source.parent / "a.mp4").touch()
+    return collected(LAYOUTS[layout].read(source, Options(source.parent)), source.parent)
+
+
+@pytest.mark.parametrize("layout", ["kinetics", "webvid", "panda70m", "msvd"])
+def test_tables_without_their_columns(tmp_path: Path, layout: str) -> None:
+    (tmp_path / "list.csv").write_text("file,text\na.mp4,x\n")
+    with pytest.raises(ValueError, match=r"list\.csv: there is no column '\w+'; columns: file, text"):
+        found_in(tmp_path / "list.csv", layout)
+    (tmp_path / "list.csv").write_text("")
+    with pytest.raises(ValueError, match=r"list\.csv: there is no column '\w+'; columns: none"):
+        found_in(tmp_path / "list.csv", layout)
+
+
+@pytest.mark.parametrize(
+    ("layout", "head", "good", "bad"),
+    [
+        ("kinetics", "label,youtube_id,time_start,time_end,split", "x,a,1,2,train", "x,a,soon,2,train"),
+        ("webvid", "videoid,name,page_dir", "a,x,p", "a,x"),
+        ("panda70m", "videoID,timestamp,caption", "a,\"[['0:01', '0:02']]\",['x']", "a,[[,['x']"),
+        ("msvd", "VideoID,Start,End,Language,Description", "a,1,2,English,x", "a,1,2,English,caf\xe9"),
+    ],
+)
+def test_a_broken_line_is_told_and_the_others_are_read(
+    tmp_path: Path, layout: str, head: str, good: str, bad: str
+) -> None:
+    (tmp_path / "a_1_2.mp4").touch()
+    (tmp_path / "list.csv").write_bytes(f"{head}\n{bad}\n{good}\n".encode("latin-1"))
+    found = found_in(tmp_path / "list.csv", layout)
+    assert [line["captions"] for line in found.lines] == [["x"]]
+    assert [entry["where"] for entry in found.left_out] == [f"{tmp_path}/list.csv:2"]
+
+
+def test_lines_of_msvd_that_are_not_text(tmp_path: Path) -> None:
+    (tmp_path / "AllVideoDescriptions.txt").write_bytes(b"a a bird\na caf\xe9\n")
+    found = found_in(tmp_path / "AllVideoDescriptions.txt", "msvd")
+    assert [line["captions"] for line in found.lines] == [["a bird"]]
+    assert found.left_out[0]["reason"] == "not UTF-8 text"
+
+
+def test_entries_of_msrvtt_that_are_none(tmp_path: Path) -> None:
+    info = {"videos": [{"video_id": "a"}, 3], "sentences": ["x", {"video_id": "a", "caption": "a bird"}, None]}
+    (tmp_path / "videodatainfo.json").write_text(json.dumps(info))
+    found = found_in(tmp_path / "videodatainfo.json", "msrvtt")
+    assert [line["captions"] for line in found.lines] == [["a bird"]]
+    assert found.left_out[0]["reason"] == "3 of its videos and sentences are no JSON objects"
+
+
+@pytest.mark.parametrize(
+    ("told", "captions", "reason"),
+    [
+        (b'{"caption": "x", "attributes": [1]}', [["x"]], ""),
+        (b'{"clips": ["x", {"caption": "y"}]}', [["y"]], "entry 0 of 'clips' is no JSON object"),
+        (b'{"caption": "x"', [], "a.json cannot be read"),
+        (b"[" * 100_000, [], "a.json cannot be read"),
+        (b'["x"]', [], "no caption"),
+        (b'{"caption": "x", "start": "soon"}', [], "is no time"),
+    ],
+)
+def test_what_a_tar_may_tell(tmp_path: Path, told: bytes, captions: list[list[str]], reason: str) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        for name, data in (("a.mp4", b"video"), ("a.json", told)):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    found = found_in(tmp_path / "0.tar", "tars")
+    assert [line["captions"] for line in found.lines] == captions
+    assert reason in "; ".join(entry["reason"] for entry in found.left_out)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_csv_of_any_delimiter(tmp_path: Path, delimiter: str) -> None:
+    rows = ["video", "caption"], ["a.mp4", "a lion"]
+    (tmp_path / "list.csv").write_text("".join(delimiter.join(row) + "\n" for row in rows), encoding="utf-8-sig")
+    assert [line["captions"] for line in found_in(tmp_path / "list.csv", "table").lines] == [["a lion"]]
