@@ -28,13 +28,14 @@ def arguments() -> argparse.Namespace:
     add("--experiment", metavar="NAME", help="the newest run of this experiment; with --generated: whose judge to use")
     add("--generated", type=Path, metavar="DIR", help="clips of any origin, each with its caption beside it")
     add("--real", type=Path, metavar="PATH", help="with --generated: a folder or manifest of real clips")
+    add("--data_root", type=Path, metavar="DIR", help="where data sets are (default: where the run had them)")
     add("--split", nargs="+", metavar="NAME", help="default: test, and heldout where there is one")
     add("--num_clips", type=int, metavar="N", help="only the first N clips of each split")
     spaces = "more feature spaces: effnet, i3d (downloaded), i3d=FILE, videomae=FILE, clip=FILE or FOLDER, or with a "
     spaces += "convention, i3d:cdfvd=FILE; FILE#SHA256 uses only the file that you expect (docs/feature_networks.md)"
     add("--features", nargs="+", default=[], metavar="NAME", help=spaces)
     add("--download", choices=["i3d"], help="fetch these weights, verify them, keep them for --features, and stop")
-    add("--quick", action="store_true", help="without second judge, R-precision and caption swaps")
+    add("--quick", action="store_true", help="without second judge and R-precision")
     add("--devices", type=int, metavar="N", help="processes or GPUs (default: all GPUs, or all cores up to four)")
     add("--size", type=int, default=64, help="with --generated: pixels to compare at (default: 64)")
     add("--frames", type=int, default=16, help="with --generated: frames per clip (default: 16)")
@@ -100,7 +101,7 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
     if args.generated:
         view = {"size": args.size, "frames": args.frames, "duration_s": args.duration_s}
         judges = None if args.quick else (args.output or args.generated / "evaluation") / "judges"
-        told = args.num_clips, args.features, args.experiment, judges
+        told = args.num_clips, args.features, args.experiment, args.data_root, judges
         makers = {
             name: partial(folder_source, args.generated, args.real, view, name, *told) for name in args.split or ["all"]
         }
@@ -112,7 +113,7 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     run = Path() if checkpoint == SHIPPED else run  # nothing is written into an installation
     names = args.split or assemble.reported_splits(checkpoint)
-    told = args.num_clips, args.features, args.quick
+    told = args.num_clips, args.features, args.quick, args.data_root
     makers = {name: partial(model_source, checkpoint, name, *told) for name in names}
     return makers, run / "evaluation.jsonl", run / "evaluation" / part
 

@@ -132,10 +132,11 @@ def consistency_of(video: Video, frame_reader: Any) -> Float[Tensor, " b"]:
     return temporal_consistency(frame_reader.frame_features(video)).cpu()
 
 
-def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figures:
+def movement(real: Observation, fake: Observation, *, sees_order: bool, paired: bool = False) -> Figures:
     """Is it really video? Generated clips beside the real ones whose captions they render.
 
     sees_order: whether the first features depend on the order of frames; else they know no arrow of time.
+    paired: the clips were not generated, but each was made from the real one of its row.
     """
     found: Figures = {
         "motion_energy": beside(fake.energy, real.energy),
@@ -150,7 +151,8 @@ def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figur
         found["temporal_consistency"] = beside(finite(fake.consistency), finite(real.consistency))
     if sees_order and min(len(real), len(fake)) >= 3:
         first = next(iter(real.features))
-        arrow = arrow_of_time(real.features[first], real.backwards, fake.features[first], fake.backwards)
+        sides = real.features[first], real.backwards, fake.features[first], fake.backwards
+        arrow = arrow_of_time(*sides, paired=paired)
         found["arrow_of_time"] = {"value": arrow.score, "p_value": arrow.p_value, "forward": arrow.forward}
         found["arrow_of_time"]["forward_real"] = arrow.forward_real
     return found

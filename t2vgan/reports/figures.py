@@ -208,7 +208,8 @@ def controls(seen: Measured, judge: Any) -> dict[str, Figures]:
     shown["replayed"] = seen.reference[replayed(len(seen.reference), count)]
     shown["generated"] = seen.fake[rows]
     bar = track(shown.items(), description="controls", transient=True)
-    found = {name: control_figures(seen, real, fake, judge) for name, fake in bar}
+    made_from_real = {"real", *seen.controls}
+    found = {name: control_figures(seen, real, fake, judge, paired=name in made_from_real) for name, fake in bar}
     if getattr(judge, "attributes", None) and any(truth):
         for name, fake in shown.items():
             if name != "replayed":
@@ -223,10 +224,10 @@ def all_correct(figures: Figures) -> Figures:
     return {"all_correct": figures.get("all_correct", {}).get("accuracy", math.nan)}
 
 
-def control_figures(seen: Measured, real: Observation, fake: Observation, judge: Any) -> Figures:
+def control_figures(seen: Measured, real: Observation, fake: Observation, judge: Any, *, paired: bool) -> Figures:
     reference = seen.reference[range(min(len(fake), len(seen.reference)))]
     sides = reference.features[judge.name], fake.features[judge.name]
-    moved = movement(real, fake, sees_order=sees_order(judge))
+    moved = movement(real, fake, sees_order=sees_order(judge), paired=paired)
     found: Figures = {
         f"fd_{judge.name}": float(frechet_distance(*sides)),
         f"kid_{judge.name}": float(kernel_distance(*sides)),

@@ -120,7 +120,7 @@ class Folder:
 
 def folder_source(
     generated: Path, real: Path, view: dict[str, Any], split: str, num_clips: int | None, features: Sequence[str],
-    experiment: str | None, judges: Path | None, device: str,
+    experiment: str | None, data_root: Path | None, judges: Path | None, device: str,
 ) -> Folder:  # fmt: skip
     """Judged by the probe of `experiment`, where one is named, else by ImageNet features of the frames.
 
@@ -129,7 +129,8 @@ def folder_source(
     from t2vgan import assemble, config
     from t2vgan.metrics.effnet import EffNetFeatures
 
-    judge = assemble.judge(config.load(experiment)) if experiment else EffNetFeatures()
+    root = [f"data.root={data_root}"] if data_root else []
+    judge = assemble.judge(config.load(experiment, root)) if experiment else EffNetFeatures()
     told: dict[str, Any] = {"split": split, "num_clips": num_clips, "features": features, "judges": judges}
     return Folder(generated, real, judge, **view, **told, device=device)
 

@@ -24,7 +24,10 @@ def film(
     flat: bool = False,
     half: float = 0.15,
 ) -> torch.Tensor:
-    """One clip: the camera goes `pan` frame widths to the right and grows things by exp(zoom); so goes the subject, 2 `half` wide."""
+    """One clip: the camera goes `pan` frame widths to the right and grows things by exp(zoom); so goes the subject.
+
+    half: of the subject's width, in frame widths.
+    """
     ground = torch.zeros(1, 3, 128, 128) if flat else texture(128, seed)
     subject = texture(128, seed + 1000).roll(64, 2)
     share = torch.linspace(-0.5, 0.5, FRAMES)
