@@ -74,22 +74,30 @@ def main() -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """ValueError for options that do not go together."""
+    """ValueError for options that do not go together, and for values that leave nothing to measure."""
     if args.checkpoint and args.experiment:
         raise ValueError("name either --checkpoint or --experiment, not both")
     if bool(args.generated) != bool(args.real):
         raise ValueError("--generated and --real belong together: a folder of generated clips, and the real ones")
     if args.generated and args.checkpoint:
         raise ValueError("name either --checkpoint or --generated: a model's clips or those of a folder")
-    if args.num_clips is not None and args.num_clips < 8:
-        raise ValueError(f"--num_clips {args.num_clips}: at least 8 clips are needed")
-    if args.devices is not None and args.devices < 1:
-        raise ValueError(f"--devices {args.devices}: at least one is needed")
     if args.compare and len(args.compare) < 2:
         raise ValueError("--compare needs two runs or more")
-    for path in (args.generated, args.real):
+    for name, least in (("num_clips", 8), ("devices", 1), ("size", 8), ("frames", 3)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} {value}: it has to be at least {least}")
+    if not 0 < args.duration_s < float("inf"):
+        raise ValueError(f"--duration_s {args.duration_s:g}: it has to be above 0")
+    check_folders(args.generated, args.real)
+
+
+def check_folders(generated: Path | None, real: Path | None) -> None:
+    for path in (generated, real):
         if path and not path.exists():
             raise ValueError(f"{path}: there is no such folder or file")
+    if generated and not generated.is_dir():
+        raise ValueError(f"{generated}: not a folder; generated clips lie in one, each with its caption beside it")
 
 
 def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path]:
