@@ -132,7 +132,7 @@ def summary_of(protocol: Mapping[str, Any]) -> str:
     shape = f"{clip.get('frames')} frames over {clip.get('duration_s')} s, {clip.get('size')} pixels"
     reference = protocol.get("reference", {}).get("clips")
     made = f"{protocol.get('clips')} clips per split of {protocol.get('generated')}"
-    return f"{made}, beside real clips of {data.get('name')}: {shape}. Distances are from {reference} training clips."
+    return f"{made}, beside real clips of {data.get('name')}: {shape}. Distances are from {reference} other real ones."
 
 
 def leaves(value: Any, path: str = "") -> Iterator[list[Any]]:

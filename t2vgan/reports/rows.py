@@ -42,6 +42,7 @@ SHORT = {
     "arrow_of_time": "arrow",
     "memorisation": "copies",
     "all_correct": "all",
+    "r_precision": "R-prec.",
 }
 MOVED = 0.02  # the least change of a figure, of its value for real clips, that is a move
 # What each control has to move, by the beginning of the figure's name.
@@ -54,7 +55,7 @@ MADE_FOR = {
     "noisy": ("motion_energy", "motion_spectrum_gap_db"),
     "flickering": ("flicker",),
     "replayed": ("memorisation",),
-    "captions_shuffled": ("all_correct",),
+    "captions_shuffled": ("all_correct", "r_precision"),
 }
 
 
