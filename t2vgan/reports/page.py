@@ -90,14 +90,14 @@ def table(
 ) -> str:
     """marked: the cells that stand out. A row that does not count is faint.
 
-    plain: for words, not for figures. Where the last column has no name it holds words, too.
+    plain: for words, not for figures. A last column that alone has no name holds words, too.
     """
     head = "" if not any(header) else "".join(f"<th>{html.escape(name)}</th>" for name in header)
     body = []
     for i, row in enumerate(rows):
         marks = marked[i] if marked else [False] * len(row)
         kinds = [" class=meant" if mark else "" for mark in marks]
-        kinds[-1] = kinds[-1] or ("" if header[-1] else " class=words")
+        kinds[-1] = kinds[-1] or ("" if header[-1] or not any(header) else " class=words")
         cells = (f"<td{kind}>{cell(value)}</td>" for value, kind in zip(row, kinds, strict=True))
         void = " class=void" if row[-1] == VOID else ""
         body.append(f"<tr{void}>{''.join(cells)}</tr>")
