@@ -75,7 +75,7 @@ def test_the_subject_is_judged_against_the_ground(camera: dict[str, float]) -> N
 
 def test_a_subject_that_fills_the_middle_is_not_the_background() -> None:
     """It covers more than half of the pixels; what is seen at the edge says what the camera does."""
-    clips = [film(drift=d, pan=p, seed=i, half=0.38) for i, (d, p) in enumerate([(0.1, 0), (-0.1, 0), (0.1, 0.2)])]
+    clips = [film(drift=d, pan=p, seed=i, half=0.38) for i, (d, p) in enumerate([(0.12, 0), (-0.12, 0), (0.12, 0.2)])]
     found = camera_and_subject_motion(torch.cat(clips))
     assert found.direction == ["right", "left", "right"]
     assert found.camera == ["static", "static", "pans right"]
