@@ -257,11 +257,18 @@ def reported_splits(path: Path) -> tuple[str, ...]:
     return getattr(DATASETS.get(str(name)), "REPORTED_SPLITS", ("test",))
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[T2VGAN, Experiment]:
-    """The generator of a safetensors file or of a run folder (its best one, else its last), ready to be used."""
+def load_model(
+    path: Path, device: torch.device | str = "cpu", *, data_root: Path | None = None
+) -> tuple[T2VGAN, Experiment]:
+    """The generator of a safetensors file or of a run folder (its best one, else its last), ready to be used.
+
+    data_root: where data sets are, if not where the run had them.
+    """
     tensors, config, card = load_generator(generator_file(path))
     try:
         experiment = from_dict(config)
+        if data_root is not None:
+            experiment = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, root=str(data_root)))
         pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
         game = model(experiment, pipeline, to_train=False)
     except ConfigError as error:

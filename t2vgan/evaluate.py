@@ -28,13 +28,14 @@ def arguments() -> argparse.Namespace:
     add("--experiment", metavar="NAME", help="the newest run of this experiment; with --generated: whose judge to use")
     add("--generated", type=Path, metavar="DIR", help="clips of any origin, each with its caption beside it")
     add("--real", type=Path, metavar="PATH", help="with --generated: a folder or manifest of real clips")
+    add("--data_root", type=Path, metavar="DIR", help="where data sets are (default: where the run had them)")
     add("--split", nargs="+", metavar="NAME", help="default: test, and heldout where there is one")
     add("--num_clips", type=int, metavar="N", help="only the first N clips of each split")
     spaces = "more feature spaces: effnet, i3d (downloaded), i3d=FILE, videomae=FILE, clip=FILE or FOLDER, or with a "
     spaces += "convention, i3d:cdfvd=FILE; FILE#SHA256 uses only the file that you expect (docs/feature_networks.md)"
     add("--features", nargs="+", default=[], metavar="NAME", help=spaces)
     add("--download", choices=["i3d"], help="fetch these weights, verify them, keep them for --features, and stop")
-    add("--quick", action="store_true", help="without second judge, R-precision and caption swaps")
+    add("--quick", action="store_true", help="without second judge and R-precision")
     add("--devices", type=int, metavar="N", help="processes or GPUs (default: all GPUs, or all cores up to four)")
     add("--size", type=int, default=64, help="with --generated: pixels to compare at (default: 64)")
     add("--frames", type=int, default=16, help="with --generated: frames per clip (default: 16)")
@@ -73,22 +74,30 @@ def main() -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """ValueError for options that do not go together."""
+    """ValueError for options that do not go together, and for values that leave nothing to measure."""
     if args.checkpoint and args.experiment:
         raise ValueError("name either --checkpoint or --experiment, not both")
     if bool(args.generated) != bool(args.real):
         raise ValueError("--generated and --real belong together: a folder of generated clips, and the real ones")
     if args.generated and args.checkpoint:
         raise ValueError("name either --checkpoint or --generated: a model's clips or those of a folder")
-    if args.num_clips is not None and args.num_clips < 8:
-        raise ValueError(f"--num_clips {args.num_clips}: at least 8 clips are needed")
-    if args.devices is not None and args.devices < 1:
-        raise ValueError(f"--devices {args.devices}: at least one is needed")
     if args.compare and len(args.compare) < 2:
         raise ValueError("--compare needs two runs or more")
-    for path in (args.generated, args.real):
+    for name, least in (("num_clips", 8), ("devices", 1), ("size", 8), ("frames", 3)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} {value}: it has to be at least {least}")
+    if not 0 < args.duration_s < float("inf"):
+        raise ValueError(f"--duration_s {args.duration_s:g}: it has to be above 0")
+    check_folders(args.generated, args.real)
+
+
+def check_folders(generated: Path | None, real: Path | None) -> None:
+    for path in (generated, real):
         if path and not path.exists():
             raise ValueError(f"{path}: there is no such folder or file")
+    if generated and not generated.is_dir():
+        raise ValueError(f"{generated}: not a folder; generated clips lie in one, each with its caption beside it")
 
 
 def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path]:
@@ -100,7 +109,7 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
     if args.generated:
         view = {"size": args.size, "frames": args.frames, "duration_s": args.duration_s}
         judges = None if args.quick else (args.output or args.generated / "evaluation") / "judges"
-        told = args.num_clips, args.features, args.experiment, judges
+        told = args.num_clips, args.features, args.experiment, args.data_root, judges
         makers = {
             name: partial(folder_source, args.generated, args.real, view, name, *told) for name in args.split or ["all"]
         }
@@ -112,7 +121,7 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     run = Path() if checkpoint == SHIPPED else run  # nothing is written into an installation
     names = args.split or assemble.reported_splits(checkpoint)
-    told = args.num_clips, args.features, args.quick
+    told = args.num_clips, args.features, args.quick, args.data_root
     makers = {name: partial(model_source, checkpoint, name, *told) for name in names}
     return makers, run / "evaluation.jsonl", run / "evaluation" / part
 

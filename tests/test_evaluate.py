@@ -55,21 +55,31 @@ def test_tables_files_and_an_unfinished_look_that_overwrites_nothing(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--num_clips", "3"], "at least 8 clips"),
+        (["--num_clips", "3"], "at least 8"),
         (["--checkpoint", "x", "--experiment", "y"], "not both"),
         (["--checkpoint", "no/such/run"], "no/such/run"),
         (["--generated", "clips"], "belong together"),
         (["--generated", "no/such", "--real", "no/such"], "no/such"),
         (["--generated", "x", "--real", "y", "--checkpoint", "z"], "either --checkpoint or --generated"),
-        (["--devices", "0"], "at least one"),
+        (["--devices", "0"], "at least 1"),
         (["--compare", "one"], "two runs"),
+        (["--generated", "{}", "--real", "{}", "--size", "1"], "at least 8"),
+        (["--generated", "{}", "--real", "{}", "--frames", "2"], "at least 3"),
+        (["--generated", "{}", "--real", "{}", "--duration_s", "0"], "above 0"),
+        (["--generated", "{}", "--real", "{}"], "1 generated clips; at least 8 are needed"),
+        (["--generated", "{}/a.mp4", "--real", "{}"], "not a folder"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
-    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (tmp_path / "a.mp4").touch()
     with pytest.raises(SystemExit) as stop:
-        call(monkeypatch, *arguments)
+        call(monkeypatch, *(argument.format(tmp_path) for argument in arguments))
     error = capsys.readouterr().err
     assert stop.value.code == 2 and words in error and error.count("\n") == 1
 

@@ -40,9 +40,13 @@ def arrow_of_time(
     fake_features: Float[Tensor, "m d"],
     fake_reversed: Float[Tensor, "m d"],
     *,
+    paired: bool = False,
     seed: int = 0,
 ) -> ArrowOfTime:
-    """Row i of `..._reversed` is the same clip, played backwards. ValueError for other shapes and for NaN."""
+    """Row i of `..._reversed` is the same clip, played backwards. ValueError for other shapes and for NaN.
+
+    paired: the i-th of the other clips was made from the i-th real one, which then is left out of its means, too.
+    """
     real, real_back = to_double_pair(real_features, real_reversed, least=3)
     fake, fake_back = to_double_pair(fake_features, fake_reversed)
     if real.shape != real_back.shape or fake.shape != fake_back.shape or real.shape[1] != fake.shape[1]:
@@ -50,8 +54,10 @@ def arrow_of_time(
         raise ValueError(
             f"every clip needs features both ways, of equal width: {shapes[:2]} real, {shapes[2:]} generated"
         )
+    if paired and len(fake) != len(real):
+        raise ValueError(f"{len(fake)} clips cannot have been made from {len(real)} real ones, one from each")
     own = _witness(real, real, real_back, leave_out=True) - _witness(real_back, real, real_back, leave_out=True)
-    found = _witness(fake, real, real_back) - _witness(fake_back, real, real_back)
+    found = _witness(fake, real, real_back, leave_out=paired) - _witness(fake_back, real, real_back, leave_out=paired)
     zero = torch.zeros_like
     real_test, test = compare_values(zero(own), own, seed=seed), compare_values(zero(found), found, seed=seed)
     seen = real_test.difference > 0 and real_test.p_value < SIGNIFICANT

@@ -52,9 +52,3 @@ class CollectedFeatures(PreciseMetric):
         super().reset()
         self.real_features.extend(kept)
         self._shape_empty()
-
-
-def is_usable(real: Tensor, fake: Tensor, *, least: int = 2) -> bool:
-    """Whether both sides have `least` clips or more and only finite features: else a metric is a missing number."""
-    enough = min(len(real), len(fake)) >= least
-    return enough and bool(torch.isfinite(real).all()) and bool(torch.isfinite(fake).all())

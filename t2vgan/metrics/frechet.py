@@ -16,20 +16,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from t2vgan.metrics.precise import PreciseMetric, to_double
+from t2vgan.metrics.precise import PreciseMetric, missing, pair_or_none, to_double, warn_of_few
 from t2vgan.shapes import Scalar
 
 
 def frechet_distance(
     real_features: Float[Tensor, "n d"], fake_features: Float[Tensor, "m d"], *, unbiased: bool = True
 ) -> Scalar:
-    """Float64 Fréchet distance of two feature sets; NaN if either has fewer than two rows.
+    """Float64 Fréchet distance of two feature sets.
 
-    Covariances are over n - 1, or over n if not `unbiased`, as StyleGAN-V and cd-fvd have them.
+    NaN, with a warning, if either has fewer than two rows or a NaN; a warning below one row per dimension. ValueError
+    for unequal width. Covariances are over n - 1, or over n if not `unbiased`, as StyleGAN-V and cd-fvd have them.
     """
-    real, fake = to_double(real_features), to_double(fake_features)
-    if min(len(real), len(fake)) < 2:
-        return real.new_tensor(float("nan"))
+    pair = pair_or_none(real_features, fake_features)
+    if pair is None:
+        return real_features.new_tensor(float("nan"), dtype=torch.float64)
+    real, fake = pair
+    warn_of_few(min(len(real), len(fake)), real.shape[1])
     roots = _root_of_features(real, unbiased), _root_of_features(fake, unbiased)
     return _distance(real.mean(0), roots[0], fake.mean(0), roots[1])
 
@@ -43,7 +46,7 @@ def frechet_distance_from_moments(
     """Float64 Fréchet distance of two Gaussians."""
     means = real_mean.double(), fake_mean.double()
     if not all(torch.isfinite(moment).all() for moment in (*means, real_covariance, fake_covariance)):
-        return means[0].new_tensor(float("nan"))
+        return means[0].new_tensor(missing("features hold NaN or infinity"))
     real_root, fake_root = root_of_covariance(real_covariance.double()), root_of_covariance(fake_covariance.double())
     return _distance(means[0], real_root, means[1], fake_root)
 
@@ -112,9 +115,11 @@ class FrechetVideoDistance(PreciseMetric):
             self.fake_outer = self.fake_outer + features.T @ features
 
     def compute(self) -> Scalar:
-        """Float64 distance; NaN while either side has fewer than two clips."""
+        """Float64 distance; NaN, with a warning, while either side has fewer than two clips."""
         if min(int(self.real_n), int(self.fake_n)) < 2:
-            return self.real_sum.new_tensor(float("nan"))
+            counts = f"{int(self.real_n)} real and {int(self.fake_n)} generated"
+            return self.real_sum.new_tensor(missing(f"at least 2 clips are needed on each side, not {counts}"))
+        warn_of_few(min(int(self.real_n), int(self.fake_n)), self.dim)
         real = _moments(self.real_n, self.real_sum, self.real_outer, self.unbiased)
         fake = _moments(self.fake_n, self.fake_sum, self.fake_outer, self.unbiased)
         return frechet_distance_from_moments(*real, *fake)

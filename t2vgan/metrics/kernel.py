@@ -8,11 +8,12 @@ The unbiased estimate has no floor that falls with n: it is the metric to choose
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from t2vgan.metrics.collected import CollectedFeatures
-from t2vgan.metrics.precise import to_double
+from t2vgan.metrics.precise import pair_or_none
 from t2vgan.shapes import Scalar
 
 ROWS = 2048  # rows of a kernel matrix in memory at a time
@@ -28,11 +29,12 @@ def kernel_distance(
 ) -> Scalar:
     """Float64 squared MMD under a polynomial kernel; by default the unbiased cubic one, which may be slightly negative.
 
-    NaN if either set has fewer than two rows.
+    NaN, with a warning, if either set has fewer than two rows or a NaN. ValueError for unequal width.
     """
-    real, fake = to_double(real_features), to_double(fake_features)
-    if min(len(real), len(fake)) < 2:
-        return real.new_tensor(float("nan"))
+    pair = pair_or_none(real_features, fake_features)
+    if pair is None:
+        return real_features.new_tensor(float("nan"), dtype=torch.float64)
+    real, fake = pair
     within = [_mean_kernel(side, side, degree, coef0, skip_diagonal=unbiased) for side in (real, fake)]
     return within[0] + within[1] - 2 * _mean_kernel(real, fake, degree, coef0, skip_diagonal=False)
 
@@ -62,5 +64,5 @@ class KernelVideoDistance(CollectedFeatures):
     higher_is_better = False
 
     def compute(self) -> Scalar:
-        """Float64 distance; NaN while either side has fewer than two clips."""
+        """Float64 distance; NaN, with a warning, while either side has fewer than two clips."""
         return kernel_distance(*self.gathered())

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from t2vgan.metrics.collected import CollectedFeatures, is_usable
-from t2vgan.metrics.precise import to_double_pair
+from t2vgan.metrics.collected import CollectedFeatures
+from t2vgan.metrics.precise import pair_or_none, to_double_pair
 from t2vgan.shapes import Scalar
 
 DIRECTIONS = 1000
@@ -65,8 +65,6 @@ class MongeVideoDistance(CollectedFeatures):
     higher_is_better = False
 
     def compute(self) -> Scalar:
-        """Float64 distance; NaN while either side has fewer than two clips or a feature that is not finite."""
-        real, fake = self.gathered()
-        if not is_usable(real, fake):
-            return real.new_tensor(float("nan"), dtype=torch.float64)
-        return mind_distance(real, fake)
+        """Float64 distance; NaN, with a warning, while a side has fewer than two clips or a NaN."""
+        pair = pair_or_none(*self.gathered())
+        return torch.tensor(float("nan"), dtype=torch.float64) if pair is None else mind_distance(*pair)

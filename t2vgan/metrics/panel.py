@@ -31,7 +31,7 @@ from t2vgan.metrics.attributes import (
     wilson_interval,
 )
 from t2vgan.metrics.checks import check_clips
-from t2vgan.metrics.flow import STRIDE, camera_and_subject_motion
+from t2vgan.metrics.flow import STILL, STRIDE, camera_and_subject_motion
 from t2vgan.metrics.motion import (
     flicker,
     is_static,
@@ -132,10 +132,11 @@ def consistency_of(video: Video, frame_reader: Any) -> Float[Tensor, " b"]:
     return temporal_consistency(frame_reader.frame_features(video)).cpu()
 
 
-def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figures:
+def movement(real: Observation, fake: Observation, *, sees_order: bool, paired: bool = False) -> Figures:
     """Is it really video? Generated clips beside the real ones whose captions they render.
 
     sees_order: whether the first features depend on the order of frames; else they know no arrow of time.
+    paired: the clips were not generated, but each was made from the real one of its row.
     """
     found: Figures = {
         "motion_energy": beside(fake.energy, real.energy),
@@ -150,7 +151,8 @@ def movement(real: Observation, fake: Observation, *, sees_order: bool) -> Figur
         found["temporal_consistency"] = beside(finite(fake.consistency), finite(real.consistency))
     if sees_order and min(len(real), len(fake)) >= 3:
         first = next(iter(real.features))
-        arrow = arrow_of_time(real.features[first], real.backwards, fake.features[first], fake.backwards)
+        sides = real.features[first], real.backwards, fake.features[first], fake.backwards
+        arrow = arrow_of_time(*sides, paired=paired)
         found["arrow_of_time"] = {"value": arrow.score, "p_value": arrow.p_value, "forward": arrow.forward}
         found["arrow_of_time"]["forward_real"] = arrow.forward_real
     return found
@@ -210,15 +212,19 @@ def flow_figure(
     named: Sequence[Sequence[str]] | None,
     name: str,
 ) -> Figures | None:
-    """Accuracy of an attribute by optical flow: no weights, nothing that was trained."""
+    """Accuracy of an attribute by optical flow: no weights, nothing that was trained.
+
+    Clips in which it sees nothing that could tell (a subject that stays where it is faces somewhere, too) do not count.
+    """
     wanted = [of_clip.get(name) if named is None or name in named[i] else None for i, of_clip in enumerate(truth)]
-    clips = [i for i, value in enumerate(wanted) if value is not None]
-    if len(clips) < 2:
+    asked = [i for i, value in enumerate(wanted) if value is not None]
+    shown, known = ([i for i in asked if side[i] != STILL] for side in (fake, real))
+    if min(len(asked), len(known)) < 2:
         return None
-    right, ceiling = (sum(side[i] == wanted[i] for i in clips) for side in (fake, real))
-    pairs = len(clips) * (len(clips) - 1)
-    by_chance = sum(real[i] == wanted[j] for i in clips for j in clips if i != j) / pairs
-    return accuracy_figure(right, len(clips), floor=by_chance, ceiling=ceiling / len(clips))
+    right, ceiling = sum(fake[i] == wanted[i] for i in shown), sum(real[i] == wanted[i] for i in known)
+    pairs = len(known) * (len(known) - 1)
+    by_chance = sum(real[i] == wanted[j] for i in known for j in known if i != j) / pairs
+    return accuracy_figure(right, len(shown), floor=by_chance, ceiling=ceiling / len(known))
 
 
 def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -> Figures:

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from t2vgan.metrics.collected import CollectedFeatures, is_usable
-from t2vgan.metrics.precise import to_double_pair
+from t2vgan.metrics.collected import CollectedFeatures
+from t2vgan.metrics.precise import pair_or_none, to_double_pair
 
 NEIGHBOURS = 5
 ROWS = 1024  # rows of a distance matrix in memory at a time
@@ -90,8 +90,6 @@ class PrecisionRecall(CollectedFeatures):
     higher_is_better = True
 
     def compute(self) -> dict[str, float]:
-        """All four by name; NaN while a side has too few clips or a feature that is not finite."""
-        real, fake = self.gathered()
-        if not is_usable(real, fake, least=NEIGHBOURS + 1):
-            return dict.fromkeys(PRDC._fields, float("nan"))
-        return precision_recall(real, fake)._asdict()
+        """All four by name; NaN, with a warning, while a side has too few clips or a NaN."""
+        pair = pair_or_none(*self.gathered(), least=NEIGHBOURS + 1)
+        return dict.fromkeys(PRDC._fields, float("nan")) if pair is None else precision_recall(*pair)._asdict()

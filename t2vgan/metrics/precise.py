@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -49,3 +50,35 @@ def to_double_pair(real_features: Tensor, fake_features: Tensor, *, least: int =
         if broken:
             raise ValueError(f"the features of {broken} of {len(features)} {side} clips hold NaN or infinity")
     return real, fake
+
+
+class MetricWarning(UserWarning):
+    """Why a metric is NaN, or says little."""
+
+
+def pair_or_none(real_features: Tensor, fake_features: Tensor, *, least: int = 2) -> tuple[Tensor, Tensor] | None:
+    """Both sets as float64, or None with a `MetricWarning` where there is no number: of few rows, and of NaN.
+
+    So a training whose generator diverged goes on, to tell of it. ValueError for unequal width.
+    """
+    if real_features.ndim == fake_features.ndim == 2 and real_features.shape[1] != fake_features.shape[1]:
+        to_double_pair(real_features, fake_features, least=0)
+    try:
+        return to_double_pair(real_features, fake_features, least=least)
+    except ValueError as reason:
+        missing(str(reason))
+        return None
+
+
+def missing(reason: str) -> float:
+    """NaN, with a warning."""
+    warnings.warn(f"NaN: {reason}", MetricWarning, stacklevel=3)
+    return float("nan")
+
+
+def warn_of_few(clips: int, dim: int) -> None:
+    """Below one clip per dimension a covariance is a guess, and a Fréchet distance mostly tells how many there are."""
+    if clips < dim:
+        warnings.warn(
+            f"only {clips} clips for {dim} dimensions: compare with as many only", MetricWarning, stacklevel=3
+        )

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from t2vgan.metrics.bodies import Fitted, SpaceTime, TwoStream, fit_clip
+from t2vgan.metrics.bodies import FRAMES, SIZE, Fitted, SpaceTime, TwoStream, fit_clip
 from t2vgan.metrics.cards import load_network, save_network
 from t2vgan.shapes import Video
 
@@ -33,6 +34,10 @@ class Probe(nn.Module):
 
     `attributes` lists the values of each attribute in the order of the logits.
     """
+
+    protocol = MappingProxyType(
+        {"resize": f"{SIZE} x {SIZE}, means over areas when frames shrink, bilinear when they grow", "frames": FRAMES}
+    )
 
     def __init__(
         self, *, attributes: Mapping[str, Sequence[str]], name: str = "probe", width: int = 32, seed: int = 0

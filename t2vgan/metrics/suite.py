@@ -12,6 +12,7 @@ Keys, with `probe` standing for the extractor's name:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
 
@@ -23,6 +24,7 @@ from torchmetrics import Metric
 from t2vgan.metrics import METRICS
 from t2vgan.metrics.attributes import AttributeAccuracy, Row, attribute_rows
 from t2vgan.metrics.motion import MotionStatistics
+from t2vgan.metrics.precise import MetricWarning
 from t2vgan.shapes import Video
 
 
@@ -108,7 +110,9 @@ class Suite(nn.Module):
         found: dict[str, float] = {}
         for key, distance in self.distances.items():
             name = f"{key}_{self.extractor.name}"
-            found[name], found[f"{name}_floor"] = cast(Distance, distance).compute()
+            with warnings.catch_warnings():  # of a rehearsal or a diverged generator NaN is the figure
+                warnings.simplefilter("ignore", MetricWarning)
+                found[name], found[f"{name}_floor"] = cast(Distance, distance).compute()
         if self.attributes:
             found |= self._accuracies()
         found |= {f"motion/{name}": value for name, value in self.motion.compute().items()}

@@ -46,7 +46,7 @@ def split_figures(seen: Measured, source: Source) -> Figures:
     again = source.again(captions[:CAPTIONS]) if len(captions) > 1 else None
     if again is not None:
         found["diversity"] = within_captions(again, source, seen)
-    found["controls"] = controls(seen, judge)
+    found["controls"] = controls(seen, source)
     if not source.apart:
         for figures in found["controls"].values():
             figures.pop("memorisation", None)
@@ -198,8 +198,9 @@ def alike_and_any(seen: Measured) -> float | None:
     return float((left - right).norm(dim=1).mean() / torch.pdist(real).mean())
 
 
-def controls(seen: Measured, judge: Any) -> dict[str, Figures]:
+def controls(seen: Measured, source: Source) -> dict[str, Figures]:
     """Real clips, and real clips with one thing wrong, measured as if they had been generated."""
+    judge = source.extractors[0]
     rows = [i for i, index in enumerate(seen.indices) if index < CONTROLLED]
     real, count = seen.real[rows], len(rows)
     truth = [seen.attributes[i] for i in rows]
@@ -208,25 +209,38 @@ def controls(seen: Measured, judge: Any) -> dict[str, Figures]:
     shown["replayed"] = seen.reference[replayed(len(seen.reference), count)]
     shown["generated"] = seen.fake[rows]
     bar = track(shown.items(), description="controls", transient=True)
-    found = {name: control_figures(seen, real, fake, judge) for name, fake in bar}
+    made_from_real = {"real", *seen.controls}
+    found = {name: control_figures(seen, real, fake, judge, paired=name in made_from_real) for name, fake in bar}
+    captions = [seen.captions[i] for i in rows]
+    order = other_places(captions)
+    if order:
+        found["captions_shuffled"] = {}
     if getattr(judge, "attributes", None) and any(truth):
         for name, fake in shown.items():
             if name != "replayed":
                 found[name] |= all_correct(obedience(judge, real, fake, truth, told))
-        if order := other_places([seen.captions[i] for i in rows]):
+        if order:
             others, names = [truth[i] for i in order], [told[i] for i in order] if told else None
             found["captions_shuffled"] = all_correct(obedience(judge, real, real, others, names))
-    return found
+    if source.encoder is not None and order:
+        for name, side, said in (
+            ("real", real, captions),
+            ("generated", shown["generated"], captions),
+            ("captions_shuffled", real, [captions[i] for i in order]),
+        ):
+            fits = retrieval_precision(source.encoder, side.features[Embedding.name], said, said)
+            found[name]["r_precision"] = fits["random"].found.rate
+    return {name: figures for name, figures in found.items() if figures}
 
 
 def all_correct(figures: Figures) -> Figures:
     return {"all_correct": figures.get("all_correct", {}).get("accuracy", math.nan)}
 
 
-def control_figures(seen: Measured, real: Observation, fake: Observation, judge: Any) -> Figures:
+def control_figures(seen: Measured, real: Observation, fake: Observation, judge: Any, *, paired: bool) -> Figures:
     reference = seen.reference[range(min(len(fake), len(seen.reference)))]
     sides = reference.features[judge.name], fake.features[judge.name]
-    moved = movement(real, fake, sees_order=sees_order(judge))
+    moved = movement(real, fake, sees_order=sees_order(judge), paired=paired)
     found: Figures = {
         f"fd_{judge.name}": float(frechet_distance(*sides)),
         f"kid_{judge.name}": float(kernel_distance(*sides)),

@@ -120,7 +120,7 @@ class Folder:
 
 def folder_source(
     generated: Path, real: Path, view: dict[str, Any], split: str, num_clips: int | None, features: Sequence[str],
-    experiment: str | None, judges: Path | None, device: str,
+    experiment: str | None, data_root: Path | None, judges: Path | None, device: str,
 ) -> Folder:  # fmt: skip
     """Judged by the probe of `experiment`, where one is named, else by ImageNet features of the frames.
 
@@ -129,9 +129,21 @@ def folder_source(
     from t2vgan import assemble, config
     from t2vgan.metrics.effnet import EffNetFeatures
 
-    judge = assemble.judge(config.load(experiment)) if experiment else EffNetFeatures()
+    check_count(generated)
+    root = [f"data.root={data_root}"] if data_root else []
+    judge = assemble.judge(config.load(experiment, root)) if experiment else EffNetFeatures()
     told: dict[str, Any] = {"split": split, "num_clips": num_clips, "features": features, "judges": judges}
     return Folder(generated, real, judge, **view, **told, device=device)
+
+
+def check_count(folder: Path) -> None:
+    """ValueError for a folder of too few clips, before anything takes time."""
+    from t2vgan.reports.figures import LEAST
+    from t2vgan.video.decode import VIDEO_SUFFIXES
+
+    count = sum(file.suffix.lower() in VIDEO_SUFFIXES for file in folder.iterdir())
+    if 0 < count < LEAST:
+        raise ValueError(f"{folder}: {count} generated clips; at least {LEAST} are needed")
 
 
 def partners(made: Any, real: Any, made_folder: Path, real_folder: Path) -> list[tuple[int, int]]:

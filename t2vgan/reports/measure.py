@@ -23,6 +23,7 @@ from t2vgan.shapes import Video, to_uint8
 from t2vgan.system import cores
 
 CONTROLLED = 256  # real clips that are spoiled for the controls
+CONSISTENT = 128  # clips whose single frames a network reads, which takes as long as all else together
 CAPTIONS = 32  # that the diversity within a caption is measured on
 STRIP, STRIP_PX = 8, 64  # frames kept of each clip to be shown, and their size at most
 LISTS = ("captions", "wrong_captions", "keys", "indices", "attributes", "named", "contrasts", "changed", "left_out")
@@ -85,7 +86,7 @@ def look_at_share(source: Source, rank: int, ranks: int, done: Done) -> Parts:
 def look(pairs: Pairs, extractors: Sequence[Any], frame_reader: Any) -> Part:
     flow = any(set(FLOW) & set(truth) for truth in pairs.attributes)
     kept = [i for i, index in enumerate(pairs.indices) if index < CONTROLLED]
-    reader = frame_reader if kept else None
+    reader = frame_reader if max(pairs.indices) < CONSISTENT else None
     spoiled = {}
     if kept:
         real, indices = pairs.real[kept], [pairs.indices[i] for i in kept]

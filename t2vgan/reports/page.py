@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,13 +24,12 @@ table { border-collapse: collapse; margin: .4rem 0 1rem; font-variant-numeric: t
 td, th { padding: .2rem .75rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ececf0 }
 th { font-weight: 600; color: #555; border-bottom: 1px solid #bbb }
 td:first-child, th:first-child { text-align: left; padding-left: .2rem }
-.void td { color: #999 } .void td:last-child { color: #a33; text-align: left }
+.void td { color: #999 } .void td.words { color: #a33 }
 .meant { background: #e3edf9; font-weight: 600 }
+td.words { text-align: left; white-space: normal; color: #666; font-size: .85rem }
 .warning { color: #a33; font-weight: 600 } .note { color: #666; max-width: 64rem }
 .plain td { text-align: left; white-space: normal; overflow-wrap: anywhere; font-size: .85rem }
-.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0 }
-.tile { border: 1px solid #d8dce4; border-radius: .4rem; padding: .5rem .9rem; min-width: 8.5rem }
-.tile b { display: block; font-size: 1.45rem; line-height: 1.3 } .tile span { color: #666; font-size: .8rem }
+nav { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .85rem } nav a { color: #285aa0 }
 img { max-width: 100%; image-rendering: pixelated }
 .wide { overflow-x: auto } .row { display: flex; flex-wrap: wrap; gap: .6rem 2.5rem; align-items: flex-start }
 .matrix { font-size: .82rem } .matrix td { min-width: 2rem; text-align: center; border: 1px solid #fff }
@@ -48,7 +48,20 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 def section(heading: str, *parts: str, note: str = "") -> str:
     told = f"<p class=note>{html.escape(note)}</p>" if note else ""
-    return f"<h2>{html.escape(heading)}</h2>{told}{''.join(parts)}"
+    return f"<h2 id={anchor(heading)}>{html.escape(heading)}</h2>{told}{''.join(parts)}"
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+
+
+def contents(parts: Iterable[str]) -> str:
+    """Links to the sections among these parts, a line for each split."""
+    lines: dict[str, list[str]] = {}
+    for place, name in (found for part in parts for found in re.findall(r"<h2 id=(\S+)>(.*?)</h2>", part)):
+        split, _, rest = name.rpartition(": ")
+        lines.setdefault(split, []).append(f"<a href=#{place}>{rest}</a>")
+    return "".join(f"<nav>{split and f'<b>{split}</b>'} {' '.join(links)}</nav>" for split, links in lines.items())
 
 
 def heading(text: str) -> str:
@@ -68,15 +81,6 @@ def row_of(parts: str) -> str:
     return f"<div class=row>{parts}</div>"
 
 
-def tiles(figures: Iterable[tuple[str, str, str]]) -> str:
-    """(name, value, what it is beside) in large letters."""
-    shown = (
-        f"<div class=tile>{html.escape(name)}<b>{html.escape(value)}</b><span>{html.escape(beside)}</span></div>"
-        for name, value, beside in figures
-    )
-    return f"<div class=tiles>{''.join(shown)}</div>"
-
-
 def table(
     header: Sequence[str],
     rows: Sequence[Sequence[Any]],
@@ -86,13 +90,15 @@ def table(
 ) -> str:
     """marked: the cells that stand out. A row that does not count is faint.
 
-    plain: for words, not for figures.
+    plain: for words, not for figures. A last column that alone has no name holds words, too.
     """
     head = "" if not any(header) else "".join(f"<th>{html.escape(name)}</th>" for name in header)
     body = []
     for i, row in enumerate(rows):
         marks = marked[i] if marked else [False] * len(row)
-        cells = (f"<td{' class=meant' if m else ''}>{cell(value)}</td>" for value, m in zip(row, marks, strict=True))
+        kinds = [" class=meant" if mark else "" for mark in marks]
+        kinds[-1] = kinds[-1] or ("" if header[-1] or not any(header) else " class=words")
+        cells = (f"<td{kind}>{cell(value)}</td>" for value, kind in zip(row, kinds, strict=True))
         void = " class=void" if row[-1] == VOID else ""
         body.append(f"<tr{void}>{''.join(cells)}</tr>")
     kind = " class=plain" if plain else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,30 +14,16 @@ import torch
 
 from t2vgan.metrics.attributes import encode_truth, predicted_values
 from t2vgan.metrics.panel import Figures
+from t2vgan.metrics.precise import MetricWarning
 from t2vgan.reports import page, rows
 from t2vgan.reports.figures import FORMAT, gap, plain, printed, scores, split_figures
 from t2vgan.reports.measure import STRIP, Measured
+from t2vgan.reports.notes import NOTES
 from t2vgan.reports.sources import Source
 from t2vgan.system import written_whole
 
 SHOWN = 6  # clips in each contact sheet
 SHEET_PX = 1_000  # about as wide as the page
-NOTES = {
-    "text": "R-precision: clips that fit their caption better than captions of other clips (random), or than their own "
-    "with something untrue in it (hard). CLIPSIM: cosine of frames and caption in CLIP.",
-    "swap": "Made again from the same noise for a caption with one attribute changed; obeyed: it changed so; only: and "
-    "nothing else did; kept: it stayed when another one was changed. Shares with their 95 % intervals.",
-    "attributes": "Judged by a classifier of real clips. Ceiling: real clips against their own captions. Floor: real "
-    "clips against other clips' captions. Normalised: (accuracy - floor) / (ceiling - floor), with its 95 % interval. "
-    f"{rows.VOID_NOTE[0].upper()}{rows.VOID_NOTE[1:]}.",
-    "distances": "From the reference, real clips that were rendered for no pair. Real clips: the same for the real "
-    "clips of the pairs, as many as the generated ones. Only compare figures of equal N and equal features.",
-    "motion": "Generated clips beside the real clips of the same captions.",
-    "controls": "Real clips with one thing wrong, measured as if a model had made them: each has to move the figures "
-    "that are made for it, which are marked.",
-    "gap": "Normalised accuracy on combinations that training never showed, minus that on the others.",
-    "history": "Validations during training: half of fewer clips against the other half, so distances are larger here.",
-}
 
 
 @dataclass
@@ -77,7 +64,9 @@ def told_of_figures(source: Source, seen: Measured) -> dict[str, Any]:
 
 
 def look_and_judge(seen: Measured, source: Source) -> Split:
-    return Split(split_figures(seen, source), seen, source.extractors[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetricWarning)  # the figures say it themselves
+        return Split(split_figures(seen, source), seen, source.extractors[0])
 
 
 def write(folder: Path, report: Figures, splits: Mapping[str, Split], *, history: Path | None) -> list[Path]:
@@ -124,25 +113,26 @@ def per_clip(split: Split) -> dict[str, np.ndarray]:
 
 def html_page(report: Figures, splits: Mapping[str, Split], history: Path | None) -> str:
     protocol = report["protocol"]
-    parts = [page.note(summary_of(protocol))]
+    told = [page.warning(f"{name}: {text}") for name, f in report["splits"].items()
+            for text in (f.get("warning", ""), unreadable(f)) if text]  # fmt: skip
+    parts = [page.section("At a glance", *told, page.table(*rows.overview(report)), note=NOTES["overview"])]
     for name, figures in report["splits"].items():
         parts += split_sections(name, figures, splits[name])
-    if "heldout_minus_test" in report:
-        gaps = [[name, rows.percent(value)] for name, value in report["heldout_minus_test"].items()]
-        parts.append(page.section("Held-out combinations", page.table(["attribute", "gap"], gaps), note=NOTES["gap"]))
     if history is not None and history.is_file():
         lines = [json.loads(line) for line in history.read_text().splitlines() if line.endswith("}")]
         parts.append(page.section("Over training", page.curves(lines), note=NOTES["history"]))
     parts.append(page.section("Protocol", page.table(["", ""], list(leaves(protocol)), plain=True)))
     made = Path(str(protocol.get("generated", "")))
-    return page.page(f"{protocol.get('experiment', made.name)}: evaluation", parts)
+    title = f"{protocol.get('experiment', made.name)}: evaluation"
+    return page.page(title, [page.note(summary_of(protocol)), page.contents(parts), *parts])
 
 
 def summary_of(protocol: Mapping[str, Any]) -> str:
     clip, data = protocol.get("clip", {}), protocol.get("data", {})
     shape = f"{clip.get('frames')} frames over {clip.get('duration_s')} s, {clip.get('size')} pixels"
     reference = protocol.get("reference", {}).get("clips")
-    return f"{protocol.get('generated')} beside {data.get('name')}: clips of {shape}; {reference} reference clips."
+    made = f"{protocol.get('clips')} clips per split of {protocol.get('generated')}"
+    return f"{made}, beside real clips of {data.get('name')}: {shape}. Distances are from {reference} other real ones."
 
 
 def leaves(value: Any, path: str = "") -> Iterator[list[Any]]:
@@ -155,16 +145,16 @@ def leaves(value: Any, path: str = "") -> Iterator[list[Any]]:
 
 
 def split_sections(name: str, figures: Figures, split: Split) -> list[str]:
-    title = f"{name}: {figures['clips']} clips"
-    warning = page.warning(figures["warning"]) if "warning" in figures else ""
-    parts = [page.section(title, warning, page.tiles(tiles(figures)), page.warning(unreadable(figures)))]
+    parts = []
     if judged := rows.accuracy_tables(figures):
-        tables = [page.heading(f"judged by {judge}") + page.table(rows.ACCURACY, found)
-                  for judge, found in judged.items()]  # fmt: skip
+        tables = [page.heading(f"judged by {judge}") + (page.note(NOTES["flow"]) if judge == rows.FLOW else "")
+                  + page.table(rows.ACCURACY, found) for judge, found in judged.items()]  # fmt: skip
         parts.append(page.section(f"{name}: does it show what the text says?", *tables, note=NOTES["attributes"]))
         shapes = [(n, f["confusion"]) for n, f in figures["attributes"].items() if "confusion" in f]
         matrices = "".join(page.matrix(n, c["values"], c["counts"]) for n, c in shapes)
-        parts.append(page.heading("asked for (rows), seen (columns)") + page.row_of(matrices))
+        parts.append(
+            page.heading("what the caption says (rows), what the judge saw (columns), in clips") + page.row_of(matrices)
+        )
     if found := rows.text_rows(figures):
         parts.append(page.section(f"{name}: whole captions", page.table(rows.TEXT, found), note=NOTES["text"]))
     if found := rows.swap_rows(figures):
@@ -177,34 +167,9 @@ def split_sections(name: str, figures: Figures, split: Split) -> list[str]:
     parts.append(page.section(f"{name}: is it really video?", moving, note=NOTES["motion"]))
     header, found = rows.control_table(figures["controls"])
     shown = page.table(header, found, marked=rows.made_for(figures["controls"]))
-    parts.append(page.section(f"{name}: controls", shown, note=NOTES["controls"]))
-    return [*parts, page.section(f"{name}: clips", *sheets(split))]
-
-
-def tiles(figures: Figures) -> list[tuple[str, str, str]]:
-    """The figures that are looked at first: name, value, and what it is beside."""
-    found = []
-    if is_told(shown := figures.get("all_correct", {}), "accuracy"):
-        beside = f"real clips {rows.percent(shown['ceiling'])}, other captions {rows.percent(shown['floor'])}"
-        found.append(("all correct", str(rows.percent(shown["accuracy"])), beside))
-    for key in ("fd", "kid"):
-        name = f"{key}_{rows.judge_of(figures)}"
-        if is_told(figures.get(name, {}), "value"):
-            f = figures[name]
-            real = f"real clips {rows.number(f['floor'])}" if rows.is_number(f["floor"]) else "no floor"
-            found.append((name, rows.number(f["value"]), real))
-    if is_told(f := figures.get("motion_energy", {}), "ratio"):
-        found.append(("motion energy", f"{100 * f['ratio']:.0f} %", "of that of real clips"))
-    if is_told(f := figures.get("diversity", {}), "value"):
-        real = f"real clips {rows.number(f['real'])}" if rows.is_number(f["real"]) else "within a caption"
-        found.append(("diversity", rows.number(f["value"]), real))
-    if is_told(f := figures.get("memorisation", {}), "copies"):
-        found.append(("near copies", str(rows.percent(f["copies"])), "real clips 1 %"))
-    return found
-
-
-def is_told(figure: Any, key: str) -> bool:
-    return isinstance(figure, Mapping) and rows.is_number(figure.get(key))
+    still = page.warning(rows.unmoved(figures["controls"]))
+    parts.append(page.section(f"{name}: controls", still, shown, note=NOTES["controls"]))
+    return [*parts, page.section(f"{name}: clips to look at", *sheets(split), note=NOTES["clips"])]
 
 
 def unreadable(figures: Figures) -> str:

@@ -10,13 +10,28 @@ from typing import Any
 from t2vgan.metrics.attributes import LEAST_CEILING
 from t2vgan.metrics.panel import Figures
 
+FLOW = "optical flow"
 VOID = "does not count"  # what stands at the end of such a row
 VOID_NOTE = f"{VOID}: the ceiling is below {100 * LEAST_CEILING:.0f} %, so the judge misreads real clips, too"
 ACCURACY = ["attribute", "accuracy", "ceiling", "floor", "normalised", "clips", ""]
 TEXT = ["figure", "value", "real clips", "chance"]
 SWAP = ["attribute", "obeyed", "only", "kept"]
 NEAR = ["figure", "value", "95 % interval", "real clips", ""]
-MOTION = ["figure", "generated", "real", "ratio"]
+MOTION = ["figure", "generated", "real", "ratio", ""]
+REAL = ("real", "floor", "ceiling", "as_new_as_real")  # under which of these a figure has that of real clips
+MEANS = {
+    "fd": "Fréchet distance: the lower, the better",
+    "kid": "kernel distance: the lower, the better",
+    "recall": "share of what real clips show that the generated ones show, too",
+    "motion_energy": "how much changes from frame to frame",
+    "motion_spectrum_gap_db": "how far the speeds of change are from those of real clips: 0 is alike",
+    "flicker": "0: change at a steady pace; 1: frames that alternate",
+    "static_share": "clips in which nothing moves",
+    "temporal_consistency": "likeness of neighbouring frames: a still clip has 1",
+    "arrow_of_time": "1: as clearly forwards as real clips; 0: no direction; below: backwards",
+    "diversity": "how much clips of one caption differ, of what clips of any caption do",
+    "memorisation": "0.5: as near to training clips as real clips are; 1: copies of them",
+}
 DISTANCES = ("fvd", "fd", "fd_infinite", "kid", "mind", "jedi_form", "precision", "recall", "density", "coverage")
 SHORT = {
     "motion_energy": "energy",
@@ -27,7 +42,9 @@ SHORT = {
     "arrow_of_time": "arrow",
     "memorisation": "copies",
     "all_correct": "all",
+    "r_precision": "R-prec.",
 }
+MOVED = 0.02  # the least change of a figure, of its value for real clips, that is a move
 # What each control has to move, by the beginning of the figure's name.
 MADE_FOR = {
     "shuffled": ("motion_spectrum_gap_db", "flicker", "temporal_consistency"),
@@ -38,7 +55,7 @@ MADE_FOR = {
     "noisy": ("motion_energy", "motion_spectrum_gap_db"),
     "flickering": ("flicker",),
     "replayed": ("memorisation",),
-    "captions_shuffled": ("all_correct",),
+    "captions_shuffled": ("all_correct", "r_precision"),
 }
 
 
@@ -51,7 +68,7 @@ def accuracy_tables(figures: Figures) -> dict[str, list[list[Any]]]:
     full = figures.get("where_all_is_named", {})
     if full.get("all_correct"):
         first["all correct, where all is named"] = full["all_correct"]
-    found = {name: first, "optical flow": dict(figures.get("by_flow", {}))}
+    found = {name: first, FLOW: dict(figures.get("by_flow", {}))}
     if second := figures.get("second_judge"):
         found[second["name"]] = {**second["attributes"], "all correct": second.get("all_correct", {})}
     rows = {judge: [accuracy_row(name, figure) for name, figure in named.items()] for judge, named in found.items()}
@@ -113,14 +130,87 @@ def motion_rows(figures: Figures) -> list[list[Any]]:
     for key in keys:
         if key in figures:
             f = figures[key]
-            rows.append([key, f["value"], f.get("real", f.get("floor", f.get("as_new_as_real"))), f.get("ratio")])
+            real = next((f[k] for k in REAL if k in f), None)
+            if key == "arrow_of_time" and is_number(f["value"]):  # else not even real clips have one
+                real = 1.0
+            rows.append([key, f["value"], real, f.get("ratio"), MEANS[key]])
     return rows
+
+
+def overview(report: Figures) -> tuple[list[str], list[list[Any]]]:
+    """What is looked at first, a column for each split: shares that obey the text, distances, motion."""
+    splits, gaps = report["splits"], report.get("heldout_minus_test")
+    first = next(iter(splits.values()))
+    judge = judge_of(first)
+    found = [row for name in (*first.get("attributes", {}), "all_correct") if (row := obeyed_row(name, splits, gaps))]
+    for key in (
+        f"fd_{judge}",
+        f"kid_{judge}",
+        f"recall_{judge}",
+        "motion_energy",
+        "flicker",
+        "diversity",
+        "memorisation",
+    ):
+        figures = [figures.get(key, {}) for figures in splits.values()]
+        if any(is_number(f.get("value")) for f in figures):
+            told = "ratio" if key == "motion_energy" else "value"
+            real = next((figures[0][k] for k in REAL if k in figures[0]), None) if told == "value" else 1.0
+            means = MEANS.get(key) or MEANS[key.split("_")[0]]
+            found.append([key, *(f.get(told) for f in figures), real, *([None] if gaps else []), means])
+    return ["figure", *splits, "real clips", *(["gap"] if gaps else []), ""], found
+
+
+def obeyed_row(name: str, splits: Mapping[str, Figures], gaps: Figures | None) -> list[Any]:
+    """Accuracies of an attribute, or `all_correct`, of each split, beside the least of real clips; [] without any."""
+    figures = [f.get(name) if name == "all_correct" else f["attributes"].get(name) for f in splits.values()]
+    if not all(figures):
+        return []
+    shares = [percent(f["accuracy"]) for f in figures]
+    gap = [percent(gaps.get(name))] if gaps else []
+    counted = all(f["counts"] for f in figures)
+    return [plainly(name), *shares, percent(min(f["ceiling"] for f in figures)), *gap, "" if counted else VOID]
 
 
 def control_table(controls: Mapping[str, Figures]) -> tuple[list[str], list[list[Any]]]:
     columns = control_columns(controls)
-    header = ["clips", *(SHORT.get(column, re.sub("_[^_]*$", "", column)) for column in columns)]
-    return header, [[name, *(figures.get(key) for key in columns)] for name, figures in controls.items()]
+    header = ["clips", *(short(column) for column in columns)]
+    return header, [[plainly(name), *(figures.get(key) for key in columns)] for name, figures in controls.items()]
+
+
+def short(column: str) -> str:
+    """A figure's name at the head of a narrow column."""
+    return SHORT.get(column, re.sub("_[^_]*$", "", column))
+
+
+def plainly(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def moves(controls: Mapping[str, Figures]) -> list[tuple[str, str, float, float, bool]]:
+    """Each control and a figure that it is there to move: both names, the figure of real clips, its own, and moved?"""
+    found = []
+    for name, figures in controls.items():
+        for key in control_columns(controls):
+            if key.startswith(MADE_FOR.get(name, ("-",))):
+                real, value = controls["real"].get(key), figures.get(key)
+                if is_number(real) and is_number(value):
+                    found.append((name, key, real, value, abs(value - real) > MOVED * max(abs(real), MOVED)))
+    return found
+
+
+def move_rows(controls: Mapping[str, Figures]) -> list[list[str]]:
+    """A row for each control: what it is there to move, from real clips to it."""
+    told: dict[str, list[str]] = {}
+    for name, key, real, value, _ in moves(controls):
+        told.setdefault(name, []).append(f"{short(key)} {number(real, digits=2)} -> {number(value, digits=2)}")
+    return [[plainly(name), ", ".join(of_name)] for name, of_name in told.items()]
+
+
+def unmoved(controls: Mapping[str, Figures]) -> str:
+    """A warning that names the controls that did not move what they are made for; empty where all did."""
+    still = [f"{plainly(name)} ({short(key)})" for name, key, _, _, moved in moves(controls) if not moved]
+    return f"do not trust figures whose control did not move them: {', '.join(still)}" if still else ""
 
 
 def control_columns(controls: Mapping[str, Figures]) -> list[str]:
@@ -141,7 +231,7 @@ def with_interval(value: Any, low: Any, high: Any) -> str | None:
     """`12.3 % (9 to 16)`."""
     if not is_number(value):
         return None
-    ends = f" ({100 * low:.0f} to {100 * high:.0f})" if is_number(low) and is_number(high) else ""
+    ends = f" ({round(100 * low)} to {round(100 * high)})" if is_number(low) and is_number(high) else ""
     return f"{100 * value:.1f} %{ends}"
 
 

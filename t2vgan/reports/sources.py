@@ -87,11 +87,12 @@ class Model:
         *,
         features: Sequence[str] = (),
         quick: bool = False,
+        data_root: Path | None = None,
         device: str = "cpu",
     ) -> None:
         from t2vgan import assemble
 
-        self.model, self.experiment = assemble.load_model(checkpoint, device)
+        self.model, self.experiment = assemble.load_model(checkpoint, device, data_root=data_root)
         second = None if quick else assemble.second_judge(self.experiment)
         self.encoder = None if quick else assemble.retriever(self.experiment).to(device)
         self.extractors = [assemble.judge(self.experiment), *([second] if second else [])]
@@ -154,9 +155,10 @@ class Model:
 
 
 def model_source(
-    checkpoint: Path, split: str, num_clips: int | None, features: Sequence[str], quick: bool, device: str
-) -> Model:
-    return Model(checkpoint, split, num_clips, features=features, quick=quick, device=device)
+    checkpoint: Path, split: str, num_clips: int | None, features: Sequence[str], quick: bool, data_root: Path | None,
+    device: str,
+) -> Model:  # fmt: skip
+    return Model(checkpoint, split, num_clips, features=features, quick=quick, data_root=data_root, device=device)
 
 
 def shared(count: int, rank: int, ranks: int) -> Iterator[tuple[int, list[int]]]:

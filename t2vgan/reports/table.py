@@ -20,9 +20,8 @@ def show(report: Figures) -> None:
     for name, figures in report["splits"].items():
         for made in tables(f"{name}, {figures['clips']} clips", figures):
             console.print(made)
-    if "heldout_minus_test" in report:
-        gaps = [[name, rows.percent(value)] for name, value in report["heldout_minus_test"].items()]
-        console.print(table("held-out combinations minus the others, normalised accuracy", ["attribute", "gap"], gaps))
+    header, found = rows.overview(report)
+    console.print(table("at a glance", header[:-1], [row[:-1] for row in found]))
     for figures in report["splits"].values():
         if "warning" in figures:
             console.print(f"[red]{figures['warning']}[/]")
@@ -44,23 +43,25 @@ def tables(title: str, figures: Figures) -> Iterator[Table | str]:
         yield table(f"{title}: the same noise, one attribute changed", rows.SWAP, found)
     for space, found in rows.distance_tables(figures).items():
         yield table(f"{title}: is it near to real clips, in the features of {space}?", rows.NEAR, found)
-    yield table(f"{title}: is it really video?", rows.MOTION, rows.motion_rows(figures))
-    yield table(f"{title}: controls", *rows.control_table(figures["controls"]))
+    moving = [row[:-1] for row in rows.motion_rows(figures)]
+    yield table(f"{title}: is it really video?", rows.MOTION[:-1], moving)
+    yield table(f"{title}: controls", ["clips", "what they move, from real clips"], rows.move_rows(figures["controls"]))
+    if still := rows.unmoved(figures["controls"]):
+        yield f"[red]{still}[/]\n"
 
 
 def table(title: str, header: list[str], found: list[list[Any]]) -> Table:
-    """One without lines; names are never cut, other cells are folded. Of many columns each has fewer digits."""
-    many = len(header) > 8
-    made = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0 if many else 1))
+    """One without lines; names are never cut, other cells are folded."""
+    made = Table(title=title, title_justify="left", box=SIMPLE)
     for i, name in enumerate(header):
         made.add_column(name, overflow="fold", no_wrap=i == 0)
     for row in found:
-        cells = (escape(cell(value, digits=2 if many else 3)) for value in row)
+        cells = (escape(cell(value)) for value in row)
         made.add_row(*cells, style="dim" if row[-1] == rows.VOID else None)
     return made
 
 
-def cell(value: Any, *, digits: int = 3) -> str:
+def cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and not is_number(value)):
         return ""
-    return number(value, digits=digits) if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

@@ -50,6 +50,14 @@ def test_a_real_clip_is_not_compared_with_itself() -> None:
     assert 0.3 < arrow_of_time(*noise, *noise).forward_real < 0.7
 
 
+def test_what_was_made_from_real_clips_is_not_compared_with_them_either() -> None:
+    """So that real clips, as a control, are exactly as clearly forwards as real clips."""
+    assert arrow_of_time(*REAL, *REAL, paired=True).score == pytest.approx(1, abs=1e-9)
+    assert arrow_of_time(*REAL, *REAL[::-1], paired=True).score == pytest.approx(-1, abs=1e-9)
+    with pytest.raises(ValueError, match="one from each"):
+        arrow_of_time(*REAL, *walkers(150, 1), paired=True)
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 def test_missing_reversals_are_a_clear_error() -> None:
     with pytest.raises(ValueError, match="both ways, of equal width"):

@@ -15,9 +15,19 @@ def texture(size: int, seed: int) -> torch.Tensor:
 
 
 def film(
-    *, pan: float = 0.0, zoom: float = 0.0, drift: float = 0.0, seed: int = 0, size: int = 64, flat: bool = False
+    *,
+    pan: float = 0.0,
+    zoom: float = 0.0,
+    drift: float = 0.0,
+    seed: int = 0,
+    size: int = 64,
+    flat: bool = False,
+    half: float = 0.15,
 ) -> torch.Tensor:
-    """One clip: the camera goes `pan` frame widths to the right and grows things by exp(zoom); so goes the subject."""
+    """One clip: the camera goes `pan` frame widths to the right and grows things by exp(zoom); so goes the subject.
+
+    half: of the subject's width, in frame widths.
+    """
     ground = torch.zeros(1, 3, 128, 128) if flat else texture(128, seed)
     subject = texture(128, seed + 1000).roll(64, 2)
     share = torch.linspace(-0.5, 0.5, FRAMES)
@@ -29,7 +39,7 @@ def film(
         at = torch.stack([x + pan * s, y], dim=-1)[None]  # on the ground, which is 2 frame widths wide
         frame = F.grid_sample(ground, at, padding_mode="reflection", align_corners=False)
         own = torch.stack([x + (pan - drift) * s, y], dim=-1)[None]
-        inside = (own.abs() < 0.12).all(-1)[:, None]
+        inside = (own.abs() < half).all(-1)[:, None]
         if drift:
             frame = torch.where(inside, F.grid_sample(subject, own, align_corners=False), frame)
         frames.append(frame)
@@ -63,9 +73,17 @@ def test_the_subject_is_judged_against_the_ground(camera: dict[str, float]) -> N
     assert found.drift.abs().tolist() == pytest.approx([0.2, 0.2, 0.3, 0.3], rel=0.4)
 
 
+def test_a_subject_that_fills_the_middle_is_not_the_background() -> None:
+    """It covers more than half of the pixels; what is seen at the edge says what the camera does."""
+    clips = [film(drift=d, pan=p, seed=i, half=0.38) for i, (d, p) in enumerate([(0.12, 0), (-0.12, 0), (0.12, 0.2)])]
+    found = camera_and_subject_motion(torch.cat(clips))
+    assert found.direction == ["right", "left", "right"]
+    assert found.camera == ["static", "static", "pans right"]
+
+
 def test_thresholds_are_in_frame_widths_per_clip() -> None:
-    assert camera_and_subject_motion(film(pan=0.06)).camera == ["static"]
-    assert camera_and_subject_motion(film(pan=0.06), pan=0.03).camera == ["pans right"]
+    assert camera_and_subject_motion(film(pan=0.03)).camera == ["static"]
+    assert camera_and_subject_motion(film(pan=0.03), pan=0.02).camera == ["pans right"]
     assert camera_and_subject_motion(film(drift=0.2), drift=0.9).direction == ["none"]
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.reports import folder
-from t2vgan.reports.figures import split_figures
+from t2vgan.reports.figures import controls, split_figures
 from t2vgan.reports.folder import Folder, retriever_of
 from t2vgan.reports.measure import measure
 from t2vgan.video.encode import write_mp4
@@ -136,6 +137,19 @@ def test_r_precision_of_a_folder_is_judged_by_what_learned_from_other_real_clips
     assert (random["clips"], hard["clips"], random["floor"], hard["floor"]) == (10, 10, 0.1, 0.5)
     assert all(0 <= one["value"] <= 1 and 0 <= one["ceiling"] <= 1 for one in (random, hard))
     assert "fd_retrieval" not in figures, "who judges captions is no feature space"
+    assert {"real", "generated", "captions_shuffled"} == {
+        name for name, control in figures["controls"].items() if "r_precision" in control
+    }
+
+    class Perfect:
+        def embed_captions(self, told: list[str]) -> torch.Tensor:
+            return torch.eye(28)[[captions.index(caption) for caption in told]]
+
+    source.encoder = Perfect()
+    seen.real.features["retrieval"] = seen.fake.features["retrieval"] = torch.eye(28)[:10]
+    found = controls(seen, source)
+    precision = [found[name]["r_precision"] for name in ("real", "generated", "captions_shuffled")]
+    assert precision == [1, 1, 0], "shuffled captions move what is made for captions, also without ground truth"
 
 
 def test_without_spare_real_clips_the_report_says_what_the_judge_of_captions_knows(

@@ -95,7 +95,7 @@ def test_rows_whose_judge_errs_on_real_clips_do_not_count(report: dict[str, Any]
     figures = report["splits"]["test"]
     weak = [f for f in figures["attributes"].values() if f["ceiling"] < 0.97]
     assert weak and all(f["counts"] is False for f in weak)
-    assert "<td>does not count</td>" in (runs[0] / "evaluation" / "report.html").read_text()
+    assert "<td class=words>does not count</td>" in (runs[0] / "evaluation" / "report.html").read_text()
 
 
 def test_figures_are_numbers_or_null(report: dict[str, Any]) -> None:
@@ -138,6 +138,9 @@ def test_each_control_moves_the_figure_that_is_made_for_it(report: dict[str, Any
     assert controls["reversed"]["motion_spectrum_gap_db"] < 0.01, "backwards as fast as forwards"
     assert controls["blurred"]["motion_energy"] < 1
     assert controls["captions_shuffled"]["all_correct"] <= real["all_correct"]
+    assert {"all_correct", "r_precision"} == controls["captions_shuffled"].keys()
+    if real["arrow_of_time"] is not None:  # else the judge tells no time
+        assert controls["reversed"]["arrow_of_time"] == pytest.approx(-real["arrow_of_time"])
 
 
 def test_the_page_needs_nothing_beside_it(runs: tuple[Path, Path]) -> None:

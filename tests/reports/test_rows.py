@@ -53,6 +53,44 @@ def test_every_control_has_a_figure_that_is_marked_for_it() -> None:
     assert header[1:4] == ["fd", "kid", "energy"] and len(header) == len(found[0]) == len(marks["static"])
 
 
+def test_a_control_that_moves_nothing_is_a_warning() -> None:
+    real = {"motion_energy": 1.0, "static_share": 0.0, "flicker": 0.7}
+    controls = {
+        "real": real,
+        "static": {"motion_energy": 0.0, "static_share": 1.0, "flicker": None},
+        "half_frozen": {"motion_energy": 0.99, "static_share": 0.0, "flicker": 0.7},
+    }
+    assert rows.unmoved(controls) == "do not trust figures whose control did not move them: half frozen (energy)"
+    assert rows.move_rows(controls) == [
+        ["static", "energy 1 -> 0, static 0 -> 1"],
+        ["half frozen", "energy 1 -> 0.99"],
+    ]
+    del controls["half_frozen"]
+    assert rows.unmoved(controls) == ""
+
+
+def test_the_overview_puts_splits_side_by_side() -> None:
+    good, weak = (accuracy_figure(80, 100, floor=0.2, ceiling=ceiling) for ceiling in (1.0, 0.9))
+    figures = {"fd_probe": {"value": 9.0, "floor": 1.0}, "motion_energy": {"value": 0.1, "real": 0.2, "ratio": 0.5}}
+    splits = {
+        "test": {**figures, "attributes": {"place": good, "action": weak}, "all_correct": good},
+        "heldout": {**figures, "attributes": {"place": good, "action": weak}, "all_correct": good},
+    }
+    header, found = rows.overview({"splits": splits, "heldout_minus_test": {"place": -0.03, "all_correct": None}})
+    assert header == ["figure", "test", "heldout", "real clips", "gap", ""]
+    assert [row[0] for row in found] == ["place", "action", "all correct", "fd_probe", "motion_energy"]
+    assert found[0] == ["place", "80.0 %", "80.0 %", "100.0 %", "-3.0 %", ""]
+    assert found[1][-1] == "does not count" and found[2][-2] is None
+    assert found[3][:5] == ["fd_probe", 9.0, 9.0, 1.0, None]
+    assert found[4][:4] == ["motion_energy", 0.5, 0.5, 1.0]
+    header, found = rows.overview({"splits": {"all": figures}})
+    assert header == ["figure", "all", "real clips", ""] and [row[0] for row in found] == ["fd_probe", "motion_energy"]
+
+
+def test_percentages_near_nought_have_no_sign() -> None:
+    assert rows.with_interval(0.129, -0.004, 0.29) == "12.9 % (0 to 29)"
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(2.4e-8, "0"), (0.0123456, "0.0123"), (196.54, "197"), (15346.7, "15347"), (None, ""), (math.nan, ""), (3, "3")],
