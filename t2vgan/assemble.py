@@ -238,10 +238,12 @@ def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> T
                 if getattr(term.loss, "needs_trial", False) and not hasattr(generator, "mirror"):
                     raise ConfigError(f"{where}: this generator has no mirror; take the term away")
                 if getattr(term.loss, "needs_numbers", False) and getattr(critics[critic], "reader", None) is None:
-                    what = "critic reads no motion: give it `match: true`" if getattr(generator, "numbers", 0) else (
+                    what = "critic reads no motion: take `projected` with `match: true`" if getattr(generator, "numbers", 0) else (
                         "generator has nothing to steer by; take the term away"
                     )  # fmt: skip
                     raise ConfigError(f"{where}: this {what}")
+                if side == "g" and getattr(term.loss, "needs_numbers", False) and name not in found["d"][critic]:
+                    raise ConfigError(f"{where}: what it reads is taught by d/{critic}/{name}, which is not there")
                 if getattr(term.loss, "needs_captions", False) and critics[critic].blind:
                     raise ConfigError(f"{where}: this critic is blind to captions; take the term away")
                 if getattr(term.loss, "needs_latents", False) and not getattr(critics[critic], "latents", 0):

@@ -59,6 +59,7 @@ def write_weights(source: Path, output: Path, *, half: bool) -> None:
     from t2vgan.checkpoint import load_generator, save_generator
 
     tensors, config, card = load_generator(source)
+    config["data"].pop("root", None)  # a folder of this machine; where it is used, the experiment's default holds
     if half:
         tensors = {name: t.half() if t.is_floating_point() and t.numel() > LARGE else t for name, t in tensors.items()}
     save_generator(output, tensors, config, {**card, "exported_from": source.as_posix()})

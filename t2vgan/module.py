@@ -237,14 +237,13 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
+        rest = {"trial": look.trial, "tried": look.tried, "z": look.z, "part": told.part}
         if critic.blind:
-            return Play(*seen, z=look.z, part=told.part)
-        trial_features: Seen = ()
-        if side == "g" and look.trial is not None:
+            return Play(*seen, **rest)
+        if self.wanted(side, name, "needs_trial_features"):
             with torch.no_grad():
-                trial_features = critic.features(look.tried, look.times)
-        trial = (look.trial, look.tried, trial_features)
-        return Play(*seen, text, told.wrong, told.content, told.contrast, *trial, z=look.z, part=told.part)
+                rest["trial_features"] = critic.features(look.tried, look.times)
+        return Play(*seen, text, told.wrong, told.content, told.contrast, **rest)
 
     # ---- text and noise ----------------------------------------------------------------------------------------
 

@@ -123,10 +123,8 @@ class ContinuedWandb(WandbLogger):
     def __init__(self, run_dir: Path, **options: Any) -> None:
         import wandb
 
-        if (
-            "x_transaction_log_flush_interval" in wandb.Settings.model_fields
-        ):  # else W&B waits for 32 kB to come together
-            options["settings"] = {"x_transaction_log_flush_interval": FLUSH_S}
+        # W&B would otherwise wait for 32 kB to come together.
+        options["settings"] = wandb.Settings(x_transaction_log_flush_interval=FLUSH_S)
         super().__init__(save_dir=run_dir, **options)
         self._run_dir = run_dir
         self._earlier: tuple[int, set[str]] | None = None
@@ -148,10 +146,13 @@ class ContinuedWandb(WandbLogger):
 
     @rank_zero_only
     def flush(self) -> None:
-        """Returns when the rows so far are in the run's file, whatever happens to this process then."""
+        """Waits until the rows so far are in the run's file, unless W&B does not answer: training goes on without it."""
         if self._fresh:
             run: Any = self.experiment
-            dict(run.summary)  # is answered after all that was sent before
+            try:
+                run.summary.keys()  # is answered after all that was sent before
+            except Exception as error:  # of many kinds: its service may have ended
+                rank_zero_warn(f"W&B does not answer ({type(error).__name__}): rows of this run may be missing there")
             time.sleep(2 * FLUSH_S)
             self._fresh = False
 
@@ -162,9 +163,11 @@ def seen_by_wandb(run_dir: Path) -> tuple[int, set[str]]:
     for record in sorted(run_dir.glob("wandb/*run-*/run-*.wandb")):
         command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(record)]
         offline = {**os.environ, "WANDB_MODE": "offline"}  # else it would report its use to W&B
-        said = subprocess.run(command, capture_output=True, env=offline, check=False).stdout
-        for line in said.splitlines():
-            with contextlib.suppress(ValueError, LookupError):  # other records, rows of media, a cut end
+        said = subprocess.run(command, capture_output=True, env=offline, check=False)
+        if said.returncode:
+            rank_zero_warn(f"{record}: W&B cannot read its own file; rows that it has may be logged again")
+        for line in said.stdout.splitlines():
+            with contextlib.suppress(ValueError, LookupError, TypeError):  # other records, a cut end
                 row = json.loads(line)["history"]["item"]
                 if (seen := int(row["clips_seen"])) > until:
                     until, names = seen, set()

@@ -188,7 +188,7 @@ def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, mon
     Path("used/mine.txt").write_text("mine")
     monkeypatch.setattr(training.assemble, "run", lambda *args, **options: pytest.fail("data was made"))
     with pytest.raises(ValueError, match=told):
-        training.fit(load("smoke", ["losses.g/frames/mirror=0", "losses.g/frames/steer=0", *override.split()]))
+        training.fit(load("smoke", ["losses.g/frames/mirror=0", *override.split()]))
 
 
 def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_differ_are_named(tmp_path: Path):

@@ -79,7 +79,7 @@ class Reader(nn.Module):
     logarithm of the variance, `(b, numbers)` each.
 
     Numbers are rates: how far something went has to be divided by the time it took, so the instants scale what the
-    convolutions find (FiLM; Perez et al. 2018, eq. 1).
+    convolutions find (FiLM; Perez et al. 2018, eqs. 1-2).
     """
 
     def __init__(self, *, channels: int, frames: int, numbers: int, width: int = 64) -> None:
@@ -96,5 +96,5 @@ class Reader(nn.Module):
         found = self.hidden(F.adaptive_avg_pool2d(self.convs(moved), 4).flatten(1))
         scale, shift = self.when(times).chunk(2, 1)
         mean, spread = self.out(F.leaky_relu(found * (1 + scale) + shift, 0.2)).float().chunk(2, 1)
-        # From a hundredth of what was drawn to a little more than all of it: in a uniform draw there is 1/3.
+        # Variances from 0.009 to 0.41; numbers that are drawn uniformly in -1..1 have 1/3.
         return mean, -2.8 + 1.9 * torch.tanh(spread + 1.2)

@@ -54,12 +54,12 @@ class ModulatedConv2d(nn.Module):
 class SynthesisBlock(nn.Module):
     """Doubles height and width (or keeps them), two modulated convolutions, and an RGB skip (Karras et al. 2020)."""
 
-    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool, colours: int = 3) -> None:
+    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool) -> None:
         super().__init__()
         self.up = up
         self.first = ModulatedConv2d(inward, outward, style_dim=style_dim)
         self.second = ModulatedConv2d(outward, outward, style_dim=style_dim)
-        self.to_rgb = ModulatedConv2d(outward, colours, style_dim=style_dim, kernel=1, demodulate=False)
+        self.to_rgb = ModulatedConv2d(outward, 3, style_dim=style_dim, kernel=1, demodulate=False)
         nn.init.normal_(self.to_rgb.weight, std=0.3 / math.sqrt(outward))
 
     def forward(self, x: Tensor, rgb: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Films a canvas: the last step of a generator, by which a whole clip pans and zooms."""
+"""Films a canvas: the last step of a generator, by which a whole clip pans and zooms, and what acts goes its own way."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ class Path(NamedTuple):
     pan: Tensor  # (b, t) frame widths that it goes to the left
     zoom: Tensor  # (b, t) logarithm of how much larger it gets
     shares: Tensor  # (b, k) of the pan, from the top of the frame to its bottom
-    way: Tensor | None = (
-        None  # (b, t, 2) frame widths to the right and downwards by which the subject has left its home
-    )
-    home: Tensor | None = None  # (b, 2) frame widths from the middle of the canvas
+    way: Tensor  # (b, t, 2) frame widths to the right and downwards by which what acts has left its home
+    home: Tensor  # (b, 2) frame widths from the middle of the canvas
 
 
 class Camera(nn.Module):
@@ -54,9 +52,7 @@ class Camera(nn.Module):
         scaled = at * torch.exp(-path.zoom)[..., None]  # (b, t, s)
         x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * rows)[..., None]
         grid = torch.stack([x, scaled[..., None].expand_as(x)], -1)
-        if path.way is not None and path.home is not None:
-            grid = self.follow(grid, 2 * path.way[:, :, None, None], 2 * path.home[:, None, None, None])
-        grid = grid / self.margin
+        grid = self.follow(grid, 2 * path.way[:, :, None, None], 2 * path.home[:, None, None, None]) / self.margin
         flat = F.grid_sample(
             canvas.flatten(0, 1).float(), grid.flatten(0, 1), padding_mode="border", align_corners=False
         )

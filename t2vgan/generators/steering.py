@@ -16,7 +16,8 @@ HOME = (-0.1, 0.08)  # of a subject that faces right, frame widths from the midd
 
 class Steering(nn.Module):
     """Four numbers of a clip, each a share of its reach: the camera's pan and zoom, how fast the subject goes ahead,
-    and how high it leaps. The loss `steer` trains them: the slope of the pixels misleads them.
+    and how high it leaps. The loss `steer` alone trains them, for the slope of the pixels misleads; without it the
+    camera rests, and the middle of every clip drifts ahead by 0.1 frame widths per second.
     """
 
     numbers = 4
@@ -42,9 +43,8 @@ class Steering(nn.Module):
         along = times - 1.0  # s from the middle of a usual clip
         pan, zoom, speed, height = (self.reach[i] * numbers[:, i : i + 1] for i in range(self.numbers))
         often, begin = self.leap(content, text).split(1, 1)
-        beat = torch.sin(
-            math.pi * (times * torch.exp(0.1 * torch.tanh(often)) + begin)
-        ).abs()  # about one leap a second
+        cycles = times * torch.exp(0.1 * torch.tanh(often)) + begin  # about one leap a second
+        beat = torch.sin(math.pi * cycles).abs()
         way = torch.stack([speed * along, height * (0.5 - beat)], -1)
         ahead = torch.where(mirrored, -1.0, 1.0)
         home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)

@@ -18,7 +18,7 @@ class Mirror:
     looks worse, and without this the bit never moved. `calm` holds the logits of p back. Clips get no gradient.
     """
 
-    needs_trial = needs_captions = needs_words = True
+    needs_trial = needs_trial_features = needs_captions = needs_words = True
 
     def __init__(self, *, calm: int | float = 0.01) -> None:
         self.calm = calm

@@ -13,11 +13,11 @@ SPEED = 2  # which of the numbers says how fast a subject goes: to the right in 
 class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over clips steered by numbers y that were drawn uniformly in -1..1, which the
     critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the clip
-    of a caption, m is read off the real clip of that caption, and r = 1 - 3 v.
+    of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says which
+    way, ((r n)² - (m² - r v))².
 
-    An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow. A critic believes the words of
-    a pan least where nothing moves, so what was found by trial and error was a pan, but it never left the wrong side.
-    Where little can be seen a reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance
+    An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow: a critic believes the words of
+    a pan least where nothing moves, so that between left and right lies the worst place of all. Where little can be seen a reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance
     1/3), and so does what is compared with it; where nothing can be seen yet, things rest. Clips get no gradient.
     """
 

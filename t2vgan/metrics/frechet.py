@@ -30,7 +30,7 @@ def frechet_distance(
     """
     pair = pair_or_none(real_features, fake_features)
     if pair is None:
-        return real_features.new_tensor(float("nan"), dtype=torch.float64)
+        return torch.tensor(float("nan"), dtype=torch.float64)
     real, fake = pair
     warn_of_few(min(len(real), len(fake)), real.shape[1])
     roots = _root_of_features(real, unbiased), _root_of_features(fake, unbiased)

@@ -33,7 +33,7 @@ def kernel_distance(
     """
     pair = pair_or_none(real_features, fake_features)
     if pair is None:
-        return real_features.new_tensor(float("nan"), dtype=torch.float64)
+        return torch.tensor(float("nan"), dtype=torch.float64)
     real, fake = pair
     within = [_mean_kernel(side, side, degree, coef0, skip_diagonal=unbiased) for side in (real, fake)]
     return within[0] + within[1] - 2 * _mean_kernel(real, fake, degree, coef0, skip_diagonal=False)

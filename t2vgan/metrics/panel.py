@@ -219,7 +219,7 @@ def flow_figure(
     wanted = [of_clip.get(name) if named is None or name in named[i] else None for i, of_clip in enumerate(truth)]
     asked = [i for i, value in enumerate(wanted) if value is not None]
     shown, known = ([i for i in asked if side[i] != STILL] for side in (fake, real))
-    if min(len(asked), len(known)) < 2:
+    if len(known) < 2:
         return None
     right, ceiling = sum(fake[i] == wanted[i] for i in shown), sum(real[i] == wanted[i] for i in known)
     pairs = len(known) * (len(known) - 1)

@@ -36,20 +36,30 @@ def to_double(features: Tensor) -> Tensor:
 
 def to_double_pair(real_features: Tensor, fake_features: Tensor, *, least: int = 2) -> tuple[Tensor, Tensor]:
     """Both sets as float64; ValueError for fewer than `least` rows, unequal width, NaN or infinity."""
+    real, fake = _alike(real_features, fake_features)
+    if reason := _unusable(real, fake, least):
+        raise ValueError(reason)
+    return real, fake
+
+
+def _alike(real_features: Tensor, fake_features: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sets as float64; ValueError where no number of clips would make them features of one extractor."""
     real, fake = to_double(real_features), to_double(fake_features)
-    if min(len(real), len(fake)) < least:
-        raise ValueError(
-            f"at least {least} clips are needed on each side, not {len(real)} real and {len(fake)} generated"
-        )
     if real.shape[1] != fake.shape[1]:
         raise ValueError(
             f"real features have {real.shape[1]} columns, generated ones {fake.shape[1]}: use one extractor"
         )
-    for side, features in (("real", real), ("generated", fake)):
-        broken = int((~torch.isfinite(features).all(1)).sum())
-        if broken:
-            raise ValueError(f"the features of {broken} of {len(features)} {side} clips hold NaN or infinity")
     return real, fake
+
+
+def _unusable(real: Tensor, fake: Tensor, least: int) -> str:
+    """Why nothing can be said of these clips; empty where something can."""
+    if min(len(real), len(fake)) < least:
+        return f"at least {least} clips are needed on each side, not {len(real)} real and {len(fake)} generated"
+    for side, features in (("real", real), ("generated", fake)):
+        if broken := int((~torch.isfinite(features).all(1)).sum()):
+            return f"the features of {broken} of {len(features)} {side} clips hold NaN or infinity"
+    return ""
 
 
 class MetricWarning(UserWarning):
@@ -59,15 +69,13 @@ class MetricWarning(UserWarning):
 def pair_or_none(real_features: Tensor, fake_features: Tensor, *, least: int = 2) -> tuple[Tensor, Tensor] | None:
     """Both sets as float64, or None with a `MetricWarning` where there is no number: of few rows, and of NaN.
 
-    So a training whose generator diverged goes on, to tell of it. ValueError for unequal width.
+    So a training whose generator diverged goes on, to tell of it. Other shapes are a ValueError.
     """
-    if real_features.ndim == fake_features.ndim == 2 and real_features.shape[1] != fake_features.shape[1]:
-        to_double_pair(real_features, fake_features, least=0)
-    try:
-        return to_double_pair(real_features, fake_features, least=least)
-    except ValueError as reason:
-        missing(str(reason))
+    real, fake = _alike(real_features, fake_features)
+    if reason := _unusable(real, fake, least):
+        missing(reason)
         return None
+    return real, fake
 
 
 def missing(reason: str) -> float:

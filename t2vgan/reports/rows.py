@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from t2vgan.metrics.attributes import LEAST_CEILING
 from t2vgan.metrics.panel import Figures
@@ -164,7 +164,8 @@ def overview(report: Figures) -> tuple[list[str], list[list[Any]]]:
 def obeyed_row(name: str, splits: Mapping[str, Figures], gaps: Figures | None) -> list[Any]:
     """Accuracies of an attribute, or `all_correct`, of each split, beside the least of real clips; [] without any."""
     figures = [f.get(name) if name == "all_correct" else f["attributes"].get(name) for f in splits.values()]
-    if not all(figures):
+    figures = [f for f in figures if f]
+    if len(figures) < len(splits):
         return []
     shares = [percent(f["accuracy"]) for f in figures]
     gap = [percent(gaps.get(name))] if gaps else []
@@ -246,5 +247,5 @@ def number(value: float, *, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)

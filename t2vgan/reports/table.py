@@ -21,7 +21,8 @@ def show(report: Figures) -> None:
         for made in tables(f"{name}, {figures['clips']} clips", figures):
             console.print(made)
     header, found = rows.overview(report)
-    console.print(table("at a glance", header[:-1], [row[:-1] for row in found]))
+    told = [[*row[:-1], row[-1] if row[-1] == rows.VOID else ""] for row in found]
+    console.print(table("at a glance", header, told))
     for figures in report["splits"].values():
         if "warning" in figures:
             console.print(f"[red]{figures['warning']}[/]")

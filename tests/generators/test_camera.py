@@ -14,9 +14,9 @@ def ramp(frames=1, batch=1):
     return torch.stack([x, y]).expand(batch, frames, 2, CANVAS, CANVAS)
 
 
-def path(pan=0.0, zoom=0.0, share=1.0, way=None, home=(0.0, 0.0)):
-    moved = {} if way is None else {"way": torch.tensor([[way]]), "home": torch.tensor([home])}
-    return Path(torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share), **moved)
+def path(pan=0.0, zoom=0.0, share=1.0, way=(0.0, 0.0), home=(0.0, 0.0)):
+    camera = (torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share))
+    return Path(*camera, torch.tensor([[way]]), torch.tensor([home]))
 
 
 def test_a_camera_that_rests_shows_the_middle_of_the_canvas():

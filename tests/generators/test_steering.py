@@ -31,20 +31,18 @@ def test_a_pan_and_a_zoom_go_on_evenly_and_are_nothing_in_the_middle(make_text: 
     made = path([0.5, -0.5, 0.0, 0.0], make_text)
     torch.testing.assert_close(made.pan, 0.5 * Steering.reach[0] * torch.tensor([[-0.5, 0.0, 0.5]]))
     torch.testing.assert_close(made.zoom, -0.5 * Steering.reach[1] * torch.tensor([[-0.5, 0.0, 0.5]]))
-    assert made.way is not None and made.way.abs().max() == 0
+    assert made.way.abs().max() == 0
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_subject_goes_by_its_speed_from_a_home_that_leaves_room_ahead(mirrored: bool, make_text: MakeText):
     made = path([0.9, 0.9, 0.5, 0.0], make_text, mirrored=mirrored)
-    assert made.way is not None and made.home is not None
     torch.testing.assert_close(made.way[..., 0], 0.5 * Steering.reach[2] * torch.tensor([[-0.5, 0.0, 0.5]]))
     assert made.way[..., 1].abs().max() == 0 and (made.home[0, 0] > 0) == mirrored
 
 
 def test_who_leaps_goes_up_and_down(make_text: MakeText):
     way = path([0.0, 0.0, 0.0, 0.5], make_text, times=torch.linspace(0, 2, 41)[None]).way
-    assert way is not None
     height = 0.5 * Steering.reach[3]
     assert way[..., 0].abs().max() == 0 and -0.5 * height - 1e-4 <= way[..., 1].min() < -0.4 * height
     assert 0.4 * height < way[..., 1].max() <= 0.5 * height + 1e-4

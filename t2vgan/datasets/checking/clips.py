@@ -180,7 +180,7 @@ def _of_clip(clip: CaptionedClip, look: Look, found: Checked, wanted: Wanted) ->
 def _sheet(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Two by two in the order of reading; the last again where a clip has no four."""
     edge = ((0, 2), (0, 2), (0, 0))
-    four = [*pictures, *pictures[-1:] * (len(PRINTS) - len(pictures))]
+    four = [*pictures, *[pictures[-1]] * (len(PRINTS) - len(pictures))]
     parted = [np.pad(picture, edge, constant_values=255) for picture in four]
     return np.concatenate([np.concatenate(parted[:2], axis=1), np.concatenate(parted[2:], axis=1)])[:-2, :-2]
 
