@@ -240,6 +240,8 @@ def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> T
                     raise ConfigError(f"{where}: this generator has nothing to steer by; take the term away")
                 if getattr(term.loss, "needs_captions", False) and critics[critic].blind:
                     raise ConfigError(f"{where}: this critic is blind to captions; take the term away")
+                if getattr(term.loss, "needs_words", False) and not hasattr(critics[critic], "word_scores"):
+                    raise ConfigError(f"{where}: this critic scores whole captions and no words; take the term away")
                 if getattr(term.loss, "needs_latents", False) and not getattr(critics[critic], "latents", 0):
                     raise ConfigError(f"{where}: this critic guesses no noise: give it `latents`")
                 if side == "g" and getattr(term.loss, "needs_words", False) and "words" not in found["d"][critic]:
