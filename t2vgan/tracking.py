@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from t2vgan.config import ConfigError, Experiment, to_dict
 from t2vgan.system import written_whole
 
-RECORDS = ("metrics.csv", "evaluation.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
+RECORDS = ("metrics.csv", "evaluation.jsonl", "cost.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
 ALWAYS = {"clips_seen", "epoch"}  # in every row
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from t2vgan.discriminators.stylegan_v import Down, EqualConv2d, Epilogue, TimeAndText, activated
+from t2vgan.discriminators.stylegan_v import Down, Epilogue, EqualConv2d, TimeAndText, activated
 from t2vgan.discriminators.volumes import frames_of
 from t2vgan.shapes import TextFeatures
 

@@ -41,7 +41,7 @@ class FactorisedLinear(nn.Module):
 
 
 class Coordinates(nn.Module):
-    """sin(s_x w_x x + s_y w_y y + s_t w_t t + b) on a grid: w_t `(b, d)` and instants `(b, t)` to `(b, t, s * s, d)`."""
+    """sin(s_x w_x x + s_y w_y y + s_t w_t t + b) on a grid: w_t `(b, d)`, instants `(b, t)` to `(b, t, s * s, d)`."""
 
     def __init__(self, *, features: int, spread: float) -> None:
         super().__init__()

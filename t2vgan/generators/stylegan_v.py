@@ -58,7 +58,7 @@ class Mapping(nn.Module):
 
 
 class MotionCodes(nn.Module):
-    """Noise of the anchors `(b, anchors, noise)`, a sentence and instants `(b, t)` to motion codes `(b, t, 2 waves)`."""
+    """Noise of anchors `(b, anchors, noise)`, a sentence and instants `(b, t)` to motion codes `(b, t, 2 waves)`."""
 
     kernel = 3
 
