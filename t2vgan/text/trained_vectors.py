@@ -33,7 +33,7 @@ def word2vec(captions: Iterable[str], path: Path, *, dim: int = DIM, seed: int =
         raise ValueError("word2vec vectors are trained by gensim: pip install 't2vgan[word2vec]'") from None
     sentences = list(words_of(captions))
     model = Word2Vec(sentences, vector_size=dim, window=5, min_count=1, sg=1, epochs=EPOCHS, seed=seed, workers=1)
-    write(path, {word: model.wv[word] for word in model.wv.index_to_key})
+    write(path, {str(word): np.asarray(model.wv[word]) for word in model.wv.index_to_key})
 
 
 def random(captions: Iterable[str], path: Path, *, dim: int | None = None, seed: int = 0) -> None:
