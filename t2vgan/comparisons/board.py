@@ -27,7 +27,7 @@ PICTURES = Path("docs") / "pictures"
 def header(names: list[str]) -> list[str]:
     return [
         "arm", "seeds", "rate", "normalised accuracy", *names, "all correct", "fd_probe", "accuracy, equal s",
-        "fd_probe, equal s", "clips/CPU-s", "generator", "critics", "latency ms", "peak MB",
+        "fd_probe, equal s", "clips/s", "generator", "critics", "latency ms", "peak MB",
     ]  # fmt: skip
 
 

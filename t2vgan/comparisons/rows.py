@@ -77,9 +77,8 @@ def table(study: Study, results: Results) -> tuple[list[Row], float]:
     everything = [run for runs in found.values() for run in runs]
     budget = min(spent(run) for run in [run for run in everything if not run.get("failed")] or everything)
     rows = [row(study, results, arm, runs, budget) for arm, runs in found.items()]
-    return sorted(
-        rows, key=lambda r: -r.figures[MEAN].mean if r.figures[MEAN].mean == r.figures[MEAN].mean else 1
-    ), budget
+    rows.sort(key=lambda r: (math.isnan(r.figures[MEAN].mean), -r.figures[MEAN].mean))
+    return rows, budget
 
 
 def spent(run: Mapping[str, Any]) -> float:

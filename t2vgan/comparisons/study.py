@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -83,7 +84,8 @@ class Study:
         return self.folder.resolve().name
 
     def experiment(self, arm: str, *more: str) -> Experiment:
-        return load(self.arms[arm], [*self.overrides, *more])
+        path = self.arms[arm]
+        return loaded(path, path.stat().st_mtime_ns, (*self.overrides, *more))
 
     def searches(self, arm: str) -> list[Job]:
         clips = round(self.experiment(arm).clips * self.search.share)
@@ -96,6 +98,13 @@ class Study:
         base = self.experiment(arm)
         rates = [f"g_optim.lr={base.g_optim.lr * factor:.6g}", f"d_optim.lr={base.d_optim.lr * factor:.6g}"]
         return Job(arm, self.arms[arm], self.experiment(arm, *rates, *more), factor, search)
+
+
+@functools.lru_cache(maxsize=1024)
+def loaded(path: Path, changed_ns: int, overrides: tuple[str, ...]) -> Experiment:
+    """Read once for as long as the file is what it was: a study asks for its experiments again and again."""
+    del changed_ns
+    return load(path, overrides)
 
 
 def digest_of(experiment: Experiment) -> str:

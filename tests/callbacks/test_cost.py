@@ -7,13 +7,20 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
+import lightning as L
 import pytest
 import torch
 
 from t2vgan.callbacks.cost import Cost, peak_mb
 
-TRAINER: Any = SimpleNamespace(sanity_checking=False, is_global_zero=True)
+
+def trainer(**state: bool) -> Any:
+    return Mock(spec=L.Trainer, **{"sanity_checking": False, "is_global_zero": True, **state})
+
+
+TRAINER = trainer()
 
 
 def module(seen: int) -> Any:
@@ -53,8 +60,8 @@ def test_a_resumed_run_goes_on_counting(tmp_path: Path):
 
 def test_neither_rehearsals_nor_other_ranks_write(tmp_path: Path):
     cost = Cost(folder=tmp_path)
-    cost.on_validation_epoch_start(SimpleNamespace(sanity_checking=True, is_global_zero=True), module(1))  # type: ignore[arg-type]
-    cost.on_validation_epoch_start(SimpleNamespace(sanity_checking=False, is_global_zero=False), module(1))  # type: ignore[arg-type]
+    cost.on_validation_epoch_start(trainer(sanity_checking=True), module(1))
+    cost.on_validation_epoch_start(trainer(is_global_zero=False), module(1))
     assert not (tmp_path / "cost.jsonl").exists()
 
 

@@ -122,7 +122,7 @@ def test_volumes_are_spectrally_normalised():
     conv = SpectralConv3d(3, 5, 3, padding=1)
     for _ in range(60):
         weight = conv.normalised_weight()
-    assert torch.linalg.matrix_norm(weight.flatten(1), 2) == pytest.approx(1.0, abs=1e-3)
+    assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1.0, abs=1e-3)
 
 
 def test_the_deviation_within_a_group():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from t2vgan.losses.play import Play
 from t2vgan.losses.wasserstein import Wasserstein
 
 
 def test_the_formula():
-    play: Any = SimpleNamespace(real_logits=torch.tensor([[1.0, 3.0]]), fake_logits=torch.tensor([[0.5, -1.5]]))
+    play = Mock(spec=Play, real_logits=torch.tensor([[1.0, 3.0]]), fake_logits=torch.tensor([[0.5, -1.5]]))
     assert float(Wasserstein().discriminator(play)) == pytest.approx(-0.5 - 2.0)
     assert float(Wasserstein().generator(play)) == pytest.approx(0.5)
