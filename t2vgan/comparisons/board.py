@@ -22,6 +22,8 @@ from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
 
 PICTURES = Path("docs") / "pictures"
+WIDE = 150  # characters of a terminal that holds the whole table
+NARROW = ("arm", "seeds", "normalised accuracy", "fd_probe", "accuracy, equal s", "fd_probe, equal s", "clips/s")
 
 
 def header(names: list[str]) -> list[str]:
@@ -49,6 +51,14 @@ def cells(row: Row, names: list[str]) -> list[str]:
         str(row.latency_ms),
         f"{row.peak_mb:.0f}",
     ]
+
+
+def tables(rows: list[Row], names: list[str]) -> str:
+    """Quality at equal clips; quality at equal seconds, and costs: two tables, for one would not fit a page."""
+    lines = [header(names), *(cells(row, names) for row in rows)]
+    first = 6 + len(names)  # columns of the first one
+    left, right = [line[:first] for line in lines], [line[:1] + line[first:] for line in lines]
+    return "".join(page.table(each[0], each[1:]) for each in (left, right))
 
 
 def write(study: Study, results: Results, *, pictures: Path = PICTURES) -> list[Path]:
@@ -156,7 +166,6 @@ def command(study: Study) -> str:
 
 
 def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: float) -> str:
-    head = header(names)
     done, of = sum(len(row.seeds) for row in rows), len(study.arms) * len(study.seeds)
     unfinished = "" if done == of else f"{of - done} of {of} runs are not finished: the ranking may change."
     best = page.tiles(
@@ -167,9 +176,7 @@ def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], se
         page.warning(unfinished),
         best,
         page.section("Who leads", *(page.note(line) for line in told)),
-        page.section(
-            "Leaderboard", page.table(head, [cells(r, names) for r in rows]), note=protocol(study, rows, seconds)
-        ),
+        page.section("Leaderboard", tables(rows, names), note=protocol(study, rows, seconds)),
         page.section("As they learn", plots.embedded(plots.figure(rows, baseline=study.baseline), "curves")),
         page.section("Attribute by attribute", plots.bars(rows, names) if names else ""),
         *(asked(study, question, rows, names) for question in study.questions),
@@ -186,7 +193,7 @@ def asked(study: Study, question: Question, rows: list[Row], names: list[str]) -
         return page.section(question.ask, page.note("No arm of it is finished yet."))
     drawn = plots.embedded(plots.figure(found, baseline=study.baseline), question.ask) if len(found) > 1 else ""
     told = [page.note(line) for line in verdict(found, study.baseline)]
-    return page.section(question.ask, page.table(header(names), [cells(r, names) for r in found]), *told, drawn)
+    return page.section(question.ask, tables(found, names), *told, drawn)
 
 
 def descriptions(study: Study, rows: list[Row]) -> str:
@@ -232,7 +239,11 @@ def show(study: Study, results: Results) -> None:
     rows, seconds = table(study, results)
     names = attributes(rows)
     if rows:
-        console.print(terminal_table(study.title, header(names), [cells(row, names) for row in rows]))
+        shown = [header(names), *(cells(row, names) for row in rows)]
+        if console.width < WIDE:  # the page has the rest
+            kept = [i for i, name in enumerate(shown[0]) if name in NARROW]
+            shown = [[line[i] for i in kept] for line in shown]
+        console.print(terminal_table(study.title, shown[0], shown[1:]))
         for line in verdict(rows, study.baseline):
             console.print(line)
         if not math.isnan(seconds):

@@ -29,7 +29,7 @@ def figure(rows: Sequence[Row], *, baseline: str = "") -> Any:
             for n, each in enumerate(rows):
                 line(axes[i][k], each, key, metric, colour=f"C{n}", thick=each.arm == baseline)
             axes[i][k].set(xlabel=label, ylabel=NAMES[metric], yscale="log" if metric == FD else "linear")
-    axes[0][0].legend(fontsize=7)
+    axes[1][0].legend(fontsize=7)  # fd_probe is there for every arm, whatever the judge reads
     drawn.tight_layout()
     plt.close(drawn)
     return drawn

@@ -116,7 +116,7 @@ def at_seconds(run: Mapping[str, Any], metric: str, seconds: float) -> float:
     if not points:
         return math.nan
     times, values = zip(*points, strict=True)
-    return float(np.interp(seconds, times, values))
+    return float(np.interp(seconds, times, values, left=math.nan))  # before the first one nothing is known
 
 
 def attributes(rows: Sequence[Row]) -> list[str]:
