@@ -58,7 +58,7 @@ class Job:
         """Of its json and of its run folder."""
         return f"{self.arm}.search-{self.factor:g}" if self.search else f"{self.arm}.seed{self.experiment.seed}"
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Changes with whatever changes the result."""
         return digest_of(self.experiment)
@@ -97,7 +97,14 @@ class Study:
     def _job(self, arm: str, factor: float, *more: str, search: bool = False) -> Job:
         base = self.experiment(arm)
         rates = [f"g_optim.lr={base.g_optim.lr * factor:.6g}", f"d_optim.lr={base.d_optim.lr * factor:.6g}"]
-        return Job(arm, self.arms[arm], self.experiment(arm, *rates, *more), factor, search)
+        path = self.arms[arm]
+        return job_of(arm, path, path.stat().st_mtime_ns, (*self.overrides, *rates, *more), factor, search)
+
+
+@functools.lru_cache(maxsize=1024)
+def job_of(arm: str, path: Path, changed_ns: int, overrides: tuple[str, ...], factor: float, search: bool) -> Job:
+    """One object for each job, so that its digest is worked out once."""
+    return Job(arm, path, loaded(path, changed_ns, overrides), factor, search)
 
 
 @functools.lru_cache(maxsize=1024)
