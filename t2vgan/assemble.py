@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,23 +234,34 @@ def fitting(found: Terms, generator: nn.Module, critics: Mapping[str, Any]) -> T
     for side, by_critic in found.items():
         for critic, losses in by_critic.items():
             for name, term in losses.items():
-                where = f"losses.{side}/{critic}/{name}"
-                if getattr(term.loss, "needs_trial", False) and not hasattr(generator, "mirror"):
-                    raise ConfigError(f"{where}: this generator has no mirror; take the term away")
-                if getattr(term.loss, "needs_numbers", False) and getattr(critics[critic], "reader", None) is None:
-                    what = "critic reads no motion: take `projected` with `match: true`" if getattr(generator, "numbers", 0) else (
-                        "generator has nothing to steer by; take the term away"
-                    )  # fmt: skip
-                    raise ConfigError(f"{where}: this {what}")
-                if side == "g" and getattr(term.loss, "needs_numbers", False) and name not in found["d"][critic]:
-                    raise ConfigError(f"{where}: what it reads is taught by d/{critic}/{name}, which is not there")
-                if getattr(term.loss, "needs_captions", False) and critics[critic].blind:
-                    raise ConfigError(f"{where}: this critic is blind to captions; take the term away")
-                if getattr(term.loss, "needs_latents", False) and not getattr(critics[critic], "latents", 0):
-                    raise ConfigError(f"{where}: this critic guesses no noise: give it `latents`")
-                if side == "g" and getattr(term.loss, "needs_words", False) and "words" not in found["d"][critic]:
-                    raise ConfigError(f"{where}: scores of words are trained by d/{critic}/words, which is not there")
+                taught = side == "d" or name in found["d"][critic]
+                worded = side == "d" or "words" in found["d"][critic]
+                for missing, told in needed(term.loss, generator, critics[critic], taught=taught, worded=worded):
+                    if missing:
+                        raise ConfigError(f"losses.{side}/{critic}/{name}: {told}")
     return found
+
+
+def needed(loss: Any, generator: Any, critic: Any, *, taught: bool, worded: bool) -> Iterator[tuple[bool, str]]:
+    """What a loss may need, whether it is missing, and what to do then. `taught`, `worded`: whether the critic has this
+    loss, and `words`.
+    """
+
+    def needs(what: str) -> bool:
+        return getattr(loss, f"needs_{what}", False)
+
+    away = "take the term away"
+    yield needs("trial") and not hasattr(generator, "mirror"), f"this generator has no mirror; {away}"
+    numbers = needs("numbers")
+    yield numbers and not getattr(generator, "numbers", 0), f"this generator has nothing to steer by; {away}"
+    reads = getattr(critic, "reader", None) is not None
+    yield numbers and not reads, "this critic reads no motion: take `projected` with `match: true`"
+    yield numbers and not taught, "the critic's term of the same name teaches it to read, and is not there"
+    yield needs("captions") and critic.blind, f"this critic is blind to captions; {away}"
+    scored = hasattr(critic, "word_scores")
+    yield needs("words") and not scored, f"this critic scores whole captions and no words; {away}"
+    yield needs("words") and not worded, "scores of words are trained by the critic's term `words`, which is not there"
+    yield needs("latents") and not getattr(critic, "latents", 0), "this critic guesses no noise: give it `latents`"
 
 
 def reported_splits(path: Path) -> tuple[str, ...]:

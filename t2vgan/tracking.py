@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from t2vgan.config import ConfigError, Experiment, to_dict
 from t2vgan.system import written_whole
 
-RECORDS = ("metrics.csv", "evaluation.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
+RECORDS = ("metrics.csv", "evaluation.jsonl", "cost.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
 FLUSH_S = 0.1
 ALWAYS = {"clips_seen", "epoch"}  # in every row
 
@@ -146,7 +146,7 @@ class ContinuedWandb(WandbLogger):
 
     @rank_zero_only
     def flush(self) -> None:
-        """Waits until the rows so far are in the run's file, unless W&B does not answer: training goes on without it."""
+        """Waits until the rows so far are in the run's file; where W&B does not answer, training goes on without it."""
         if self._fresh:
             run: Any = self.experiment
             try:

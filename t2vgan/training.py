@@ -24,6 +24,7 @@ from t2vgan import assemble, ranks, resume, runs, sealed
 from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
+from t2vgan.callbacks.cost import Cost
 from t2vgan.callbacks.curves import Curves, draw_curves
 from t2vgan.callbacks.doctor import Doctor
 from t2vgan.callbacks.ema import EMA
@@ -116,6 +117,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
     ]
     return [
         EMA(halflife_clips=experiment.ema.halflife_clips, rampup=experiment.ema.rampup),
+        Cost(folder=run_dir),
         VitalSigns(every_steps=experiment.trainer.log_every_steps),
         Doctor(
             folder=run_dir,

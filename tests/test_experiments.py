@@ -19,7 +19,12 @@ from t2vgan.shapes import Clips
 from t2vgan.text import TextPipeline
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
-EXPERIMENTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+NO_EXPERIMENTS = ("sweeps", "results")  # folders with files of other kinds
+EXPERIMENTS = sorted(
+    path.relative_to(FOLDER).with_suffix("").as_posix()
+    for path in FOLDER.rglob("*.yaml")
+    if path.name != "study.yaml" and path.relative_to(FOLDER).parts[0] not in NO_EXPERIMENTS
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*have no `val_dataloader`.*", "ignore:.*LeafSpec.*", "ignore:.*in eval mode at the start of training.*"
@@ -27,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def test_there_are_some():
-    assert {"lion_savanna", "smoke", "essay", "own_clips"} <= set(EXPERIMENTS)
+    assert {"lion_savanna", "smoke", "essay", "own_clips", "zoo/mocogan", "essay_claims/blind"} <= set(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -39,7 +44,7 @@ def test_it_says_how_to_run_it(name: str):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_it_is_complete(name: str):
     experiment = load(name)
-    assert experiment.name == name and experiment.data.dataset["name"] in DATASETS
+    assert experiment.name == Path(name).name and experiment.data.dataset["name"] in DATASETS
     assert from_dict(to_dict(experiment)) == experiment
 
 

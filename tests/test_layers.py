@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "devices": ("config",),
     "cluster": ("config", "command"),
     "sweeps": ("config", "resume", "reports"),
+    "comparisons": ("assemble", "config", "metrics", "reports", "resume", "sweeps.status", "text.trained_vectors"),
     "resume": ("config", "runs", "sealed"),
     "tracking": ("config",),
     "ranks": ("config",),

@@ -1,4 +1,4 @@
-"""Films a canvas: the last step of a generator, by which a whole clip pans and zooms, and what acts goes its own way."""
+"""Films a canvas: the last step of a generator, by which clips pan and zoom, and what acts goes its way."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from t2vgan.losses.latent import Latent
 from t2vgan.losses.mirror import Mirror
 from t2vgan.losses.mismatch import Mismatch
 from t2vgan.losses.steer import Steer
+from t2vgan.losses.wasserstein import Wasserstein
 from t2vgan.losses.words import Words
 
 LOSSES = {
@@ -13,6 +14,7 @@ LOSSES = {
     "nonsaturating": Nonsaturating,
     "hinge": Hinge,
     "relativistic": Relativistic,
+    "wasserstein": Wasserstein,
     "mismatch": Mismatch,
     "words": Words,
     "mirror": Mirror,

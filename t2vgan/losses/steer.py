@@ -17,8 +17,9 @@ class Steer:
     way, ((r n)² - (m² - r v))².
 
     An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow: a critic believes the words of
-    a pan least where nothing moves, so that between left and right lies the worst place of all. Where little can be seen a reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance
-    1/3), and so does what is compared with it; where nothing can be seen yet, things rest. Clips get no gradient.
+    a pan least where nothing moves, so that the worst of all lies between left and right. Where little can be seen a
+    reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance 1/3), and so does what is
+    compared with it; where nothing can be seen yet, things rest. Clips get no gradient.
     """
 
     needs_trial = needs_numbers = True

@@ -31,7 +31,7 @@ SUBJECT_SHARE = 0.08  # of the pixels, those that depart most from the backgroun
 
 PAN = 0.05  # frame widths in a clip from which the camera pans
 ZOOM = 0.1  # growth in a clip, as a natural logarithm, from which it zooms
-DRIFT = 0.08  # frame widths in a clip from which the subject goes left or right; in a pan, near things shift less over the background
+DRIFT = 0.08  # frame widths in a clip from which the subject goes left or right; near things in a pan: less
 
 STILL = "none"
 

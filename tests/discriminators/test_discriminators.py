@@ -20,6 +20,14 @@ SMALL = {
     "frame_level": {"width": 8, "most": 16},
     "clip_level": {"width": 8, "most": 16},
 }
+OURS = tuple(SMALL)
+ZOO = tuple(name for name in DISCRIMINATORS if name not in OURS)  # designs of the literature
+FIXED = {"digan_image": 1, "digan_motion": 2}  # critics that see so many frames and no others
+# What they leave out of the contract, by name:
+BATCH_STATISTICS = ("mocogan_image", "mocogan_video", "tgan_video", "stylegan_v", "digan_image", "digan_motion")
+TIMELESS = ("mocogan_image", "mocogan_video", "tgan_video", "tfgan_image", "tfgan_video", "dvdgan_spatial")
+TIMELESS += ("dvdgan_temporal", "digan_image")  # one frame rate, or one frame
+ORDERLESS = ("mocogan_image", "tfgan_image", "dvdgan_spatial", "digan_image")  # each frame on its own
 # What is not trained although it is a parameter: nothing. (`u` of a spectral norm, `mix`, the eyes: buffers.)
 NO_GRADIENT: tuple[str, ...] = ()
 
@@ -31,7 +39,7 @@ def build(name: str, *, size: int = 16, frames: int = 4, **options: Any) -> Any:
         "size": size,
         "frames": frames,
         "clip_frames": frames,
-        **SMALL.get(name, {}),
+        **SMALL.get(name, {"width": 8}),
         **options,
     }
     taken = inspect.signature(DISCRIMINATORS[name]).parameters
@@ -51,7 +59,12 @@ def instants(clips: int = 2, *, frames: int = 4, apart_s: float = 0.5) -> Tensor
 
 
 def logits(critic: Any, clips: Tensor, times: Tensor, text: TextFeatures | None) -> Tensor:
-    return critic.judge(critic.features(critic.see(clips), times), text)
+    return critic.judge(look(critic, clips, times), text)
+
+
+def look(critic: Any, clips: Tensor, times: Tensor) -> tuple[Tensor, ...]:
+    """At the first frames only, where a critic sees fewer than there are."""
+    return critic.features(critic.see(clips[:, :, : critic.frames]), times[:, : critic.frames])
 
 
 @pytest.fixture(params=DISCRIMINATORS)
@@ -61,24 +74,31 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize(("size", "frames"), [(16, 1), (16, 5), (32, 4), (32, 8)])
 def test_shapes(name: str, make_text: MakeText, size: int, frames: int):
+    if FIXED.get(name, 1) > frames:
+        pytest.skip("more frames than the clip has")
     critic = build(name, size=size, frames=frames)
-    seen = critic.see(video(size=size, frames=frames))
-    features = critic.features(seen, instants(frames=frames))
+    shown = FIXED.get(name, frames)
+    seen = critic.see(video(size=size, frames=shown))
+    features = critic.features(seen, instants(frames=shown))
     told, blindly = critic.judge(features, make_text([3, 5])), critic.judge(features, None)
     assert isinstance(seen, tuple) and isinstance(features, tuple) and all(len(x) == 2 for x in (*seen, *features))
     assert told.shape == blindly.shape and told.dim() == 2 and len(told) == 2
     assert told.dtype == torch.float32 and told.isfinite().all() and blindly.isfinite().all()
-    assert critic.frames in (frames, None) and critic.blind is False
+    assert critic.frames in (shown, None) and critic.blind is False
 
 
 def test_every_parameter_learns(name: str, make_text: MakeText):
     critic, text = build(name), make_text([3, 5, 4])
-    features = critic.features(critic.see(video(3)), instants(3))
-    (critic.judge(features, text).square().sum() + critic.word_scores(features, text).square().sum()).backward()
+    features = look(critic, video(3), instants(3))
+    total = critic.judge(features, text).square().sum()
+    if name in OURS:
+        total = total + critic.word_scores(features, text).square().sum()
+    total.backward()
     still = [k for k, p in critic.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
     assert [k for k in still if k not in NO_GRADIENT] == []
 
 
+@pytest.mark.parametrize("name", OURS)
 def test_each_word_has_a_score_of_its_own(name: str, make_text: MakeText):
     critic, text = build(name), make_text([3, 5])
     text.words.requires_grad_()
@@ -93,6 +113,7 @@ def test_each_word_has_a_score_of_its_own(name: str, make_text: MakeText):
 def test_its_eyes_are_fixed(name: str):
     """`see` is called once for both players' steps, so nothing in it may be trained."""
     critic, clips = build(name), video().requires_grad_()
+    critic.see(clips)  # what a critic does when a round begins is no part of what it sees
     seen = torch.cat([s.flatten() for s in critic.see(clips)]).sum()
     slopes = torch.autograd.grad(seen, [clips, *critic.parameters()], allow_unused=True)
     assert slopes[0] is not None and slopes[0].abs().sum() > 0, "but gradients pass through them"
@@ -102,14 +123,33 @@ def test_its_eyes_are_fixed(name: str):
 def test_clips_of_a_batch_know_nothing_of_each_other(name: str, make_text: MakeText):
     clips, times, text = video(3).requires_grad_(), instants(3).requires_grad_(), make_text([3, 5, 4])
     text.sentence.requires_grad_()
-    logits(build(name), clips, times, text)[0].square().sum().backward()
-    for inward in (clips, times, text.sentence):
+    critic = build(name)
+    if name in BATCH_STATISTICS:
+        if not has_running_statistics(critic):
+            pytest.skip("compares the clips of a batch in use as in training")
+        critic.eval()
+    logits(critic, clips, times, text)[0].square().sum().backward()
+    for inward in (clips, *([] if name in TIMELESS else [times]), text.sentence):
         assert inward.grad is not None
         assert inward.grad[0].abs().sum() > 0 and inward.grad[1:].abs().sum() == 0
 
 
+def has_running_statistics(critic: Any) -> bool:
+    return any(hasattr(module, "running_mean") for module in critic.modules())
+
+
+@pytest.mark.parametrize("name", BATCH_STATISTICS)
+def test_the_exempt_are_those_that_mix_clips(name: str, make_text: MakeText):
+    critic, text, clips = build(name), make_text([3, 5, 4, 2]), video(4)
+    one = logits(critic, clips, instants(4), text)[0]
+    clips[3] = 1.0
+    assert (logits(critic, clips, instants(4), text)[0] - one).abs().max() > 1e-6
+
+
 def test_a_clip_is_judged_the_same_in_any_batch(name: str, make_text: MakeText):
     critic, text = build(name).eval(), make_text([3, 5, 4])
+    if name in BATCH_STATISTICS and not has_running_statistics(critic):
+        pytest.skip("compares the clips of a batch in use as in training")
     together = logits(critic, video(3), instants(3), text)
     alone = logits(critic, video(3)[1:2], instants(1), text[1:2])
     assert torch.allclose(together[1:2], alone, atol=1e-5)
@@ -130,7 +170,7 @@ def test_judging_leaves_no_trace_in_evaluation(name: str, make_text: MakeText):
 
 def test_the_sentence_matters(name: str, make_text: MakeText):
     critic = build(name).eval()
-    features = critic.features(critic.see(video()), instants())
+    features = look(critic, video(), instants())
     right, wrong = (critic.judge(features, make_text([3, 5], seed=seed)) for seed in (0, 1))
     assert (right - wrong).abs().mean() > 1e-4 and not torch.allclose(right, critic.judge(features, None), atol=1e-4)
 
@@ -151,9 +191,11 @@ def test_without_a_caption_only_realism_is_left(name: str):
 def test_the_clip_and_the_order_of_its_frames_matter(name: str, make_text: MakeText):
     critic, text = build(name).eval(), make_text([3, 5])
     scores = [logits(critic, clips, instants(), text) for clips in (video(), video(seed=1), video().flip(2))]
-    assert (scores[0] - scores[1]).abs().mean() > 1e-4 and (scores[0] - scores[2]).abs().mean() > 1e-5
+    assert (scores[0] - scores[1]).abs().mean() > 1e-4
+    assert name in ORDERLESS or (scores[0] - scores[2]).abs().mean() > 1e-5
 
 
+@pytest.mark.parametrize("name", [name for name in DISCRIMINATORS if name not in TIMELESS])
 def test_the_instants_matter(name: str, make_text: MakeText):
     critic, text = build(name).eval(), make_text([3, 5])
     one, other = (logits(critic, video(), instants(apart_s=s), text) for s in (0.5, 0.1))

@@ -1,0 +1,1 @@
+"""Many designs on the same data, with the same budget, before the same judge."""

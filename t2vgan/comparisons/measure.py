@@ -1,0 +1,121 @@
+"""What a finished run is worth and what it has cost."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from t2vgan import assemble
+from t2vgan.comparisons.widths import parameters
+from t2vgan.config import Experiment, load
+from t2vgan.metrics.suite import Suite
+from t2vgan.reports.sources import Model
+from t2vgan.system import cores
+
+SPLITS = ("test", "heldout")
+LATENCIES = 7  # clips that the latency is the median of, after one to warm up
+
+
+def finished(run: Path) -> dict[str, Any]:
+    """Everything that is told of a run, as the json of its arm."""
+    experiment = load(run / "config.yaml")
+    file = run / "checkpoints" / "generator.safetensors"  # of the end of the budget, not the best one on the way
+    splits = {split: figures(file, split) for split in SPLITS}
+    return {
+        "figures": splits,
+        "curve": curve(run),
+        "cost": cost(run, experiment),
+        "parameters": parameters(experiment),
+        "latency_ms": latency_ms(file),
+        "commit": (run / "commit.txt").read_text().split()[-1],
+        "machine": machine(),
+    }
+
+
+def searched(run: Path) -> dict[str, Any]:
+    return {"curve": curve(run), "commit": (run / "commit.txt").read_text().split()[-1], "machine": machine()}
+
+
+def figures(file: Path, split: str) -> dict[str, float]:
+    """What `metrics.suite` says of all clips of a split, by the averaged weights."""
+    source = Model(file, split, None, quick=True, device=device())
+    suite = Suite(source.extractors[0]).to(device())
+    for _, pairs in source.batches(0, 1):
+        suite.update(pairs.real, pairs.fake, pairs.attributes, pairs.named)
+    found = suite.compute()
+    return {**found, "clips": float(suite.clips), "normalised/mean": mean_normalised(found)}
+
+
+def mean_normalised(found: dict[str, Any]) -> float:
+    """Mean over attributes of (accuracy - floor) / (ceiling - floor); attributes of one value have none."""
+    values = [v for k, v in found.items() if k.startswith("normalised/") and k not in ("normalised/all", MEAN)]
+    values = [v for v in values if v is not None and v == v]
+    return statistics.fmean(values) if values else float("nan")
+
+
+MEAN = "normalised/mean"
+
+
+def curve(run: Path) -> list[dict[str, Any]]:
+    """The validations of a run with what training had cost until then, in order."""
+    costs = {line["clips_seen"]: line for line in lines(run / "cost.jsonl")}
+    points = {}
+    for line in lines(run / "evaluation.jsonl"):
+        spent = costs.get(line["clips_seen"], {})
+        points[line["clips_seen"]] = {**line, MEAN: mean_normalised(line), **spent}
+    return [points[seen] for seen in sorted(points)]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def cost(run: Path, experiment: Experiment) -> dict[str, float]:
+    """Of training alone. On a GPU the seconds on the clock count, for processors only wait there."""
+    costs = lines(run / "cost.jsonl")
+    last = costs[-1]
+    seconds = last["wall_s" if torch.cuda.is_available() else "cpu_s"]
+    return {
+        "cpu_s": last["cpu_s"],
+        "wall_s": last["wall_s"],
+        "clips_per_s": last["clips_seen"] / max(seconds, 1e-9),
+        "peak_mb": max(line["peak_mb"] for line in costs),
+    }
+
+
+@torch.no_grad()
+def latency_ms(file: Path) -> float:
+    """From one caption to its clip, in float32 and on one thread of a processor: the median of LATENCIES."""
+    game, experiment = assemble.load_model(file)
+    prompts = (experiment.samples.prompts or ["a lion runs"])[:1]
+    threads, times = torch.get_num_threads(), []
+    torch.set_num_threads(1)
+    try:
+        for _ in range(1 + LATENCIES):
+            begun = time.process_time()
+            game.generate(prompts)
+            times.append(1000 * (time.process_time() - begun))
+    finally:
+        torch.set_num_threads(threads)
+    return statistics.median(times[1:])
+
+
+def device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def machine() -> dict[str, Any]:
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return {
+        "device": name,
+        "gpu": torch.cuda.is_available(),
+        "cores": cores(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }

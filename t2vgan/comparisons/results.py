@@ -1,0 +1,98 @@
+"""What is finished: one json per training, under `experiments/results/<study>/`, and nothing in it is made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from t2vgan.comparisons.study import Job, Search, Study
+from t2vgan.config import ConfigError
+from t2vgan.reports.figures import plain
+from t2vgan.system import written_whole
+
+FORMAT = "t2vgan-arm-1"
+RESULTS = Path("experiments") / "results"
+
+
+class Results:
+    """The jsons of one study in `root/<study>`. Those of studies beside it that trained the very same count as well."""
+
+    def __init__(self, study: Study, root: Path = RESULTS) -> None:
+        self.study, self.folder, self.root = study, root / study.name, root
+
+    def path(self, job: Job) -> Path:
+        return self.folder / f"{job.name}.json"
+
+    def of(self, job: Job) -> dict[str, Any] | None:
+        """The result of a job, or None. ConfigError for one that was made with other settings."""
+        found = read(self.path(job))
+        if found is not None:
+            if found["digest"] != job.digest:
+                raise ConfigError(
+                    f"{self.path(job)}: made with other settings than {job.file} now has: delete it to train this arm "
+                    "anew, or take the change back"
+                )
+            return found
+        for path in sorted(self.root.glob(f"*/{job.name.split('.', 1)[0]}.*.json")):
+            other = read(path)
+            if other is not None and other["digest"] == job.digest and "figures" in other:
+                return other
+        return None
+
+    def write(self, job: Job, result: dict[str, Any]) -> None:
+        told = {
+            "format": FORMAT,
+            "study": self.study.name,
+            "arm": job.arm,
+            "seed": job.experiment.seed,
+            "factor": job.factor,
+            "clips": job.experiment.clips,
+            "rates": {"generator": job.experiment.g_optim.lr, "critics": job.experiment.d_optim.lr},
+            "digest": job.digest,
+            **result,
+        }
+        with written_whole(self.path(job)) as part:
+            part.write_text(json.dumps(plain(told), indent=1) + "\n")
+
+    def factor(self, arm: str) -> float | None:
+        """How many times its own rates suit an arm best; None while the search is not over."""
+        jobs = self.study.searches(arm)
+        if len(jobs) == 1:
+            return jobs[0].factor
+        found = {job.factor: self.of(job) for job in jobs}
+        if any(result is None for result in found.values()):
+            return None
+        scores = {f: score(result, self.study.search) for f, result in found.items() if result is not None}
+        usable = {f: value for f, value in scores.items() if value is not None}
+        if not usable:
+            return 1.0 if 1.0 in found else jobs[0].factor  # none has come through: its own rates, for the record
+        return (min if self.study.search.goal == "min" else max)(usable, key=lambda f: usable[f])
+
+    def seeds(self, arm: str) -> list[dict[str, Any]]:
+        """The finished runs of an arm, by seed."""
+        factor = self.factor(arm)
+        if factor is None:
+            return []
+        runs = (self.of(self.study.run(arm, seed, factor)) for seed in self.study.seeds)
+        return [run for run in runs if run is not None]
+
+
+def score(result: dict[str, Any], search: Search) -> float | None:
+    """The search's metric at the last validation; None for a run that failed or where it could not be had."""
+    curve = result.get("curve") or [{}]
+    value = curve[-1].get(search.metric)
+    return float(value) if value is not None and not result.get("failed") else None
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """ConfigError for a file that is no result."""
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text())
+        if found["format"] != FORMAT:
+            raise ValueError("another format")
+        return {**found, "digest": str(found["digest"])}
+    except (ValueError, LookupError, TypeError):
+        raise ConfigError(f"{path}: not a result of a comparison; delete it and the arm is trained again") from None

@@ -1,0 +1,133 @@
+"""Trains what is missing, one training after the other, each in a process that can be stopped at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from t2vgan.comparisons import measure
+from t2vgan.comparisons.results import Results
+from t2vgan.comparisons.study import Job, Study
+from t2vgan.config import ConfigError
+from t2vgan.resume import FINISHED, is_finished
+
+RUNS = Path("runs") / "compare"
+STOPPED = 130  # what a command says that was stopped by Ctrl-C
+
+Train = Callable[[list[str]], int]
+
+
+def jobs(study: Study, results: Results) -> Iterator[Job]:
+    """What is to be trained, as far as it is known: searches first, then all arms with the first seed, and so on."""
+    for arm in study.arms:
+        if len(searches := study.searches(arm)) > 1:
+            yield from searches
+    for seed in study.seeds:
+        for arm in study.arms:
+            factor = results.factor(arm)
+            if factor is not None:
+                yield study.run(arm, seed, factor)
+
+
+def left(study: Study, results: Results) -> list[Job]:
+    return [job for job in jobs(study, results) if results.of(job) is None]
+
+
+def how_many(study: Study) -> int:
+    """Trainings of the whole study."""
+    searches = len(study.search.factors) if len(study.search.factors) > 1 else 0
+    return len(study.arms) * (searches + len(study.seeds))
+
+
+def run_dir(study: Study, job: Job) -> Path:
+    return RUNS / study.name / job.name
+
+
+def run_all(study: Study, results: Results, *, train: Train | None = None) -> None:
+    """Trains and measures all that is left. ConfigError when a training ends with an error."""
+    console, whole = Console(), how_many(study)
+    make_vectors(study, console)
+    begun, clips_done = time.monotonic(), 0
+    while waiting := left(study, results):
+        job = waiting[0]
+        done = whole - outstanding(study, results)
+        console.print(
+            f"[bold]{study.name} {done + 1} of {whole}: {job.arm}, {told_of(job)}[/], {job.experiment.clips:,} clips"
+            + time_left(study, results, waiting, time.monotonic() - begun, clips_done)
+        )
+        folder = run_dir(study, job)
+        if not is_finished(folder, job.experiment.clips) and not diverged(folder):
+            status = (train or trained)(command(study, job))
+            if status == STOPPED:
+                raise KeyboardInterrupt
+            if status and not diverged(folder):
+                raise ConfigError(
+                    f"{job.arm}, {told_of(job)}: training ended with status {status}, and what it said stands above; "
+                    f"the same command goes on with {folder}"
+                )
+        result = measure.searched(folder) if job.search else measure.finished(folder)
+        results.write(job, {**result, **({"failed": "diverged"} if diverged(folder) else {})})
+        clips_done += job.experiment.clips
+
+
+def outstanding(study: Study, results: Results) -> int:
+    """Trainings that are left, also of arms whose search is not over."""
+    found = len(left(study, results))
+    return found + sum(len(study.seeds) for arm in study.arms if results.factor(arm) is None)
+
+
+def diverged(run: Path) -> bool:
+    """Whether a run has ended since its gradients were no longer finite, and not for another reason."""
+    doctor = run / "doctor.txt"
+    return not (run / FINISHED).is_file() and doctor.is_file() and "the gradient was not finite" in doctor.read_text()
+
+
+def told_of(job: Job) -> str:
+    rates = f"{job.experiment.g_optim.lr:g} and {job.experiment.d_optim.lr:g}"
+    return f"search at {job.factor:g} times its rates ({rates})" if job.search else f"seed {job.experiment.seed}"
+
+
+def time_left(study: Study, results: Results, waiting: list[Job], spent_s: float, clips_done: int) -> str:
+    if not clips_done:
+        return ""
+    unknown = [arm for arm in study.arms if results.factor(arm) is None]
+    clips = sum(job.experiment.clips for job in waiting)
+    clips += sum(study.experiment(arm).clips * len(study.seeds) for arm in unknown)
+    return f", about {spent_s / clips_done * clips / 60:.0f} min left"
+
+
+def command(study: Study, job: Job) -> list[str]:
+    """The same one whether the run is new or goes on."""
+    e = job.experiment
+    rates = [f"g_optim.lr={e.g_optim.lr:.6g}", f"d_optim.lr={e.d_optim.lr:.6g}"]
+    settings = [f"run_dir={run_dir(study, job)}", f"seed={e.seed}", f"clips={e.clips}", *rates]
+    return [sys.executable, "-m", "t2vgan.fit", "--experiment", str(job.file), *study.overrides, *settings]
+
+
+def trained(words: list[str]) -> int:
+    """Runs the command, whose progress is seen; Ctrl-C reaches it, and it saves before it ends."""
+    child = subprocess.Popen(words)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):  # the child gets it as well, and its status says so
+            return child.wait()
+
+
+def make_vectors(study: Study, console: Console) -> None:
+    """The files of word vectors that arms read and that are made from the captions of training."""
+    missing = {Path(file): how for file, how in study.vectors.items() if not Path(file).is_file()}
+    if not missing:
+        return
+    from t2vgan import assemble
+    from t2vgan.text.trained_vectors import MAKERS
+
+    captions: Any = assemble.datasets(study.experiment(next(iter(study.arms))))("train", None).captions()
+    for path, how in missing.items():
+        console.print(f"{path}: word vectors ({how}) from {len(captions):,} captions of training")
+        MAKERS[how](captions, path)

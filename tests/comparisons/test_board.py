@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from t2vgan.comparisons import board
+from t2vgan.comparisons.results import Results
+from t2vgan.comparisons.rows import at_seconds, attributes, estimate, table, verdict
+from t2vgan.comparisons.study import Study
+
+Made = Callable[..., dict[str, Any]]
+
+
+def test_an_estimate_is_students():
+    """Seeds 1, 2, 3: mean 2, deviation 1, t of two degrees of freedom 4.30: half an interval is 4.30 / sqrt(3)."""
+    found = estimate([1.0, 2.0, 3.0, None])
+    assert found.mean == 2.0 and found.half == pytest.approx(4.30 / math.sqrt(3))
+    assert math.isnan(estimate([1.0]).half) and str(estimate([1.0])) == "1.000" and str(estimate([])) == ""
+
+
+def test_reading_off_at_equal_seconds(made: Made):
+    """Accuracy rises by 0.04 a second from a quarter of the way on; before the first validation nothing is known."""
+    run = made(accuracy=0.8, fd=40.0, seconds=20.0)
+    assert at_seconds(run, "normalised/mean", 10.0) == pytest.approx(0.4)
+    assert at_seconds(run, "normalised/mean", 12.5) == pytest.approx(0.5)
+    assert at_seconds(run, "fd_probe", 20.0) == pytest.approx(40.0)
+
+
+def test_the_table(study: Study, whole: Results):
+    rows, seconds = table(study, whole)
+    assert [row.arm for row in rows] == ["ours", "other"] and seconds == 10.0
+    ours, other = rows
+    assert ours.figures["normalised/mean"].mean == pytest.approx(0.805)
+    assert ours.cheap["normalised/mean"].mean == pytest.approx(0.4025) and other.cheap["fd_probe"].mean == 100.5
+    assert other.factor == 4.0 and ours.clips_per_s.mean == 64 / 20 and attributes(rows) == ["subject"]
+
+
+def test_the_verdict_names_who_leads_where(study: Study, whole: Results):
+    rows, _ = table(study, whole)
+    clips_accuracy, clips_fd, seconds_accuracy, seconds_fd = verdict(rows, "ours")
+    assert clips_accuracy.startswith("At equal clips, normalised accuracy: ours leads with 0.805")
+    assert clips_fd.startswith("At equal clips, fd_probe: ours leads with 40.5")
+    assert seconds_accuracy.startswith("At equal seconds, normalised accuracy: other leads with 0.505")
+    assert "then ours with 0.403" in seconds_accuracy or "then ours with 0.402" in seconds_accuracy
+    assert seconds_fd.startswith("At equal seconds, fd_probe: other leads with 100.5")
+
+
+def test_intervals_that_overlap_are_said_to(study: Study, results: Results, made: Made):
+    for arm, shift in (("ours", 0.0), ("other", 0.01)):
+        for job in study.searches(arm):
+            results.write(job, made(accuracy=0.5, fd=50.0, seconds=5.0))
+        for seed in study.seeds:
+            found = made(accuracy=0.5 + shift + 0.1 * seed, fd=50.0 + seed, seconds=10.0)
+            results.write(study.run(arm, seed, 1.0), found)
+    said = verdict(table(study, results)[0], "ours")
+    assert "other leads" in said[0] and "the intervals overlap" in said[0]
+
+
+def test_what_is_written(study: Study, whole: Results, tmp_path: Path):
+    paths = board.write(study, whole, pictures=tmp_path / "pictures")
+    assert [p.name for p in paths] == ["leaderboard.json", "leaderboard.md", "leaderboard.html", "small_which.png"]
+    content = json.loads(paths[0].read_text())
+    assert [row["arm"] for row in content["rows"]] == ["ours", "other"] and content["trainings"]["finished"] == 4
+    page = paths[2].read_text()
+    assert "What is our own." in page and "Which one?" in page and "x 4" in page and page.count("data:image/png") >= 3
+    assert not re.search(r"(src|href)=(?![\"']?data:)", page), "nothing beside it is needed"
+    markdown = paths[1].read_text()
+    table_lines = [line for line in markdown.splitlines() if line.startswith("| ours")]
+    assert table_lines and len({line.count("|") for line in markdown.splitlines() if line.startswith("|")}) == 1
+    assert "python -m t2vgan.compare" in markdown
+
+
+def test_part_of_it_is_shown_as_part(study: Study, whole: Results, tmp_path: Path):
+    whole.path(study.run("ours", 1, 1.0)).unlink()
+    page = board.write(study, whole, pictures=tmp_path)[2].read_text()
+    assert "1 of 4 runs are not finished" in page
+
+
+def test_figures_that_could_not_be_had(study: Study, results: Results, made: Made, tmp_path: Path):
+    """A judge that reads nothing leaves accuracies empty: the table then goes by what there is."""
+    for arm in study.arms:
+        for job in study.searches(arm):
+            results.write(job, made(accuracy=0.1, fd=50.0, seconds=5.0))
+        found = made(accuracy=math.nan, fd=50.0, seconds=10.0)
+        results.write(study.run(arm, 0, 1.0), found)
+    page = board.write(study, results, pictures=tmp_path)[2].read_text()
+    assert "normalised accuracy: too few arms to say" in page
+
+
+def test_nothing_to_report(study: Study, results: Results):
+    with pytest.raises(ValueError, match=r"no arm of .* has a finished seed yet"):
+        board.write(study, results)
+
+
+def test_status_shows_what_is_left(study: Study, whole: Results, capsys: pytest.CaptureFixture[str]):
+    whole.path(study.run("ours", 1, 1.0)).unlink()
+    board.show(study, whole)
+    said = capsys.readouterr().out
+    assert "2 of 2" in said and "1 of 2" in said
+
+
+def test_what_papers_were_changed_in(study: Study):
+    zoo = study.folder / "mocogan.yaml"
+    zoo.write_text("# M.\nextends: smoke\ngenerator: {name: mocogan, width: 4}\n"
+                   "losses: {d/frames/hinge: 1, g/frames/hinge: 1}\n")  # fmt: skip
+    study.arms["mocogan"] = zoo
+    assert any("the caption is told to the image network" in line for line in board.deviations(study, "mocogan"))

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from t2vgan.comparisons.results import Results
+from t2vgan.comparisons.study import Study, read_study
+from t2vgan.config import ConfigError
+
+Made = Callable[..., dict[str, Any]]
+
+
+def test_what_is_written_is_found_again(study: Study, results: Results, made: Made):
+    job = study.run("ours", 1, 1.0)
+    assert results.of(job) is None
+    results.write(job, made(accuracy=0.5, fd=50.0, seconds=1.0))
+    found = results.of(job)
+    assert found is not None and found["seed"] == 1 and found["arm"] == "ours" and found["rates"]["generator"] == 1e-3
+    assert results.path(job) == results.folder / "ours.seed1.json"
+
+
+def test_an_arm_that_was_changed_since_is_not_taken_for_finished(study: Study, results: Results, made: Made):
+    results.write(study.run("ours", 0, 1.0), made(accuracy=0.5, fd=50.0, seconds=1.0))
+    study.arms["ours"].write_text(study.arms["ours"].read_text() + "clip: {frames: 4}\n")
+    with pytest.raises(ConfigError, match=r"ours\.seed0\.json: made with other settings .* delete it"):
+        results.of(study.run("ours", 0, 1.0))
+
+
+def test_the_same_training_of_another_study_counts(folder: Path, tmp_path: Path, whole: Results, made: Made):
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    (twin / "ours.yaml").write_text((folder / "ours.yaml").read_text())
+    study = read_study(twin)
+    found = Results(study, whole.root).of(study.run("ours", 0, 1.0))
+    assert found is not None and found["study"] == "small"
+    other = study.run("ours", 0, 2.0)
+    assert Results(study, whole.root).of(other) is None
+
+
+def test_the_best_rate_is_chosen_when_all_are_there(study: Study, results: Results, made: Made):
+    one, four = study.searches("ours")
+    results.write(one, made(accuracy=0.1, fd=90.0, seconds=1.0))
+    assert results.factor("ours") is None
+    results.write(four, made(accuracy=0.1, fd=80.0, seconds=1.0))
+    assert results.factor("ours") == 4.0
+    results.write(four, {**made(accuracy=0.1, fd=10.0, seconds=1.0), "failed": "diverged"})
+    assert results.factor("ours") == 1.0, "what has failed is no good, however low its last figure was"
+
+
+def test_more_can_be_better(study: Study, results: Results, made: Made):
+    more = dataclasses.replace(study.search, metric="normalised/mean", goal="max")
+    results.study = dataclasses.replace(study, search=more)
+    for job, accuracy in zip(study.searches("ours"), (0.3, 0.2), strict=True):
+        results.write(job, made(accuracy=accuracy, fd=50.0, seconds=1.0))
+    assert results.factor("ours") == 1.0
+
+
+def test_a_file_of_something_else_is_one_line(study: Study, results: Results):
+    job = study.run("ours", 0, 1.0)
+    results.folder.mkdir(parents=True)
+    results.path(job).write_text("{}")
+    with pytest.raises(ConfigError, match="not a result of a comparison"):
+        results.of(job)
+
+
+def test_seeds_are_those_of_the_chosen_rate(whole: Results):
+    assert whole.factor("other") == 4.0 and [run["seed"] for run in whole.seeds("other")] == [0, 1]
