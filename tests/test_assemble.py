@@ -16,6 +16,7 @@ from t2vgan.config import ConfigError, Experiment, load, to_dict
 from t2vgan.text import TextPipeline
 
 FRAMES = {"name": "frame_level", "frames": 2, "width": 8}
+MATCH = {"name": "projected", "frames": 2, "see_size": 32, "channels": 4, "width": 8, "match": True}
 LOSSES = {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0}
 
 
@@ -110,6 +111,17 @@ def test_what_a_part_says_itself_is_left_as_it_is():
             "losses: no term trains the discriminator in every round",
         ),
         ({"losses": {**LOSSES, "g/frames/hinge": 0}}, "losses: no term trains the generator in every round"),
+        ({"losses": {**LOSSES, "g/frames/words": 1.0}}, "losses.g/frames/words: scores of words are trained by"),
+        ({"losses": {**LOSSES, "g/frames/latent": 1.0}}, "losses.g/frames/latent: this critic guesses no noise"),
+        ({"losses": {**LOSSES, "d/frames/steer": 1.0}}, "losses.d/frames/steer: this critic reads no motion: take"),
+        (
+            {"losses": {**LOSSES, "g/frames/steer": 1.0}, "discriminators": {"frames": MATCH}},
+            "losses.g/frames/steer: the critic's term of the same name teaches it to read",
+        ),
+        (
+            {"losses": {**LOSSES, "g/frames/steer": 1.0}, "generator": {"name": "convlstm", "width": 16}},
+            "losses.g/frames/steer: this generator has nothing to steer by; take the term away",
+        ),
         ({"augment": {"flip": True}}, "augment: 'augment' has no option 'flip'; it has: translate, cutout"),
     ],
 )
