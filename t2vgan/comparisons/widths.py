@@ -10,18 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from torch import nn
 
 from t2vgan import assemble
 from t2vgan.config import Experiment
+from t2vgan.text import TextPipeline
 
 GENERATOR = 1_000_000  # trained parameters
 CRITICS = 2_500_000  # of all critics of an arm together
 STEP = 4
-VECTOR_DIM = 50  # of GloVe; it does not reach generators and critics
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,8 @@ def trained(part: nn.Module | None) -> int:
 
 
 def game_of(experiment: Experiment) -> Any:
-    """The untrained game, without any vectors of words."""
-    pipeline: Any = SimpleNamespace(vector_dim=VECTOR_DIM)
-    return assemble.model(experiment, pipeline)
+    """The untrained game; whatever its vectors of words, with GloVe: they do not reach generators and critics."""
+    return assemble.model(experiment, TextPipeline())
 
 
 def parameters(experiment: Experiment) -> dict[str, int]:
