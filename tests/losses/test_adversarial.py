@@ -28,7 +28,7 @@ def play(make_play: MakePlay) -> Play:
 
 
 def test_the_games_are_these():
-    assert GAMES == ["minimax", "nonsaturating", "hinge", "relativistic"]
+    assert GAMES == ["minimax", "nonsaturating", "hinge", "relativistic", "wasserstein"]
 
 
 def test_minimax_is_the_value_of_the_game(play: Play):
