@@ -168,13 +168,9 @@ def command(study: Study) -> str:
 def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: float) -> str:
     done, of = sum(len(row.seeds) for row in rows), len(study.arms) * len(study.seeds)
     unfinished = "" if done == of else f"{of - done} of {of} runs are not finished: the ranking may change."
-    best = page.tiles(
-        (row.arm, str(row.figures[MEAN]), f"fd_probe {row.figures[FD]}, {row.clips_per_s} clips/s") for row in rows[:3]
-    )
     parts = [
         page.note(study.note),
         page.warning(unfinished),
-        best,
         page.section("Who leads", *(page.note(line) for line in told)),
         page.section("Leaderboard", tables(rows, names), note=protocol(study, rows, seconds)),
         page.section("As they learn", plots.embedded(plots.figure(rows, baseline=study.baseline), "curves")),

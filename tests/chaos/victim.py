@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -123,6 +124,9 @@ def train(folder: str, command: list[str], kill: Kill | None, trace: str) -> Non
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
     from lightning.pytorch.loops import _EvaluationLoop
+    from wandb.sdk.data_types._private import MEDIA_TMP
+
+    MEDIA_TMP.name = tempfile.mkdtemp(dir=Path.cwd())  # else the first process to end takes away that of all
 
     from t2vgan import fit, training
     from t2vgan.callbacks import curves
