@@ -87,7 +87,8 @@ def assert_same_checkpoint(run: Path, whole: Path) -> None:
     last, reference = (read(folder / "checkpoints" / "last.ckpt") for folder in (run, whole))
     assert damage(run / "checkpoints" / "last.ckpt") is None
     parts = ("state_dict", "optimizer_states", "loops", "global_step", "epoch", "callbacks")
-    assert [p for part in parts for p in differing(last[part], reference[part], part)] == []
+    apart = [p for part in parts for p in differing(last[part], reference[part], part)]
+    assert [p for p in apart if not p.startswith("callbacks/Cost/")] == []  # the time that it took may differ
     mine, theirs = (load_generator(folder / "checkpoints/generator.safetensors")[0] for folder in (run, whole))
     assert differing(mine, theirs) == []
 
