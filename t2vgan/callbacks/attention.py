@@ -45,8 +45,11 @@ class Attention(Callback):
         self.every_clips, self.seed, self.draws, self.judge = every_clips, seed, draws, judge
         self._told, self._drawn_at = False, -1
 
-    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._drawn_at = -1
+    def state_dict(self) -> dict[str, int]:
+        return {"drawn_at": self._drawn_at}  # a run that is stopped at its very end does not draw its last clips again
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._drawn_at = state_dict["drawn_at"]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         clips = len(batch) * trainer.world_size

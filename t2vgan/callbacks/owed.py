@@ -59,7 +59,10 @@ class Owed(Callback):
                 logger.log_metrics({**self._row, "epoch": self._epoch}, step=self._step)
                 logger.save()
         if self._validation:
+            progress = trainer.fit_loop.epoch_progress.current
+            epoch, progress.processed = progress.processed, self._epoch  # Lightning has counted an epoch that is over
             validate(trainer)
+            progress.processed = epoch
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.note(trainer)

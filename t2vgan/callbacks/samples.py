@@ -55,8 +55,13 @@ class Samples(Callback):
         self.seed = seed
         self._drawn_at = -1
 
+    def state_dict(self) -> dict[str, int]:
+        return {"drawn_at": self._drawn_at}  # a run that is stopped at its very end does not draw its last clips again
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._drawn_at = state_dict["drawn_at"]
+
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._drawn_at = -1
         if trainer.is_global_zero and not self.captions:
             self.captions, self.real = first_clips(trainer, self.count)
 
