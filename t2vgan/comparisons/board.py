@@ -124,7 +124,7 @@ def rows_of(question: Question, rows: list[Row]) -> list[Row]:
     return [by_name[arm] for arm in question.arms if arm in by_name]
 
 
-def protocol(study: Study, rows: list[Row], seconds: float) -> str:
+def protocol(study: Study, rows: list[Row], seconds: int | float) -> str:
     """What was done, in words."""
     base = study.experiment(rows[0].arm)
     factors = ", ".join(f"{f:g}" for f in study.search.factors)
@@ -144,7 +144,7 @@ def protocol(study: Study, rows: list[Row], seconds: float) -> str:
     )
 
 
-def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: float) -> str:
+def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: int | float) -> str:
     head = header(names)
     lines = [f"# {study.title}", "", study.note, "", *(f"- {line}" for line in told), ""]
     lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
@@ -165,7 +165,7 @@ def command(study: Study) -> str:
     return f"python -m t2vgan.compare {study.folder.as_posix()}"
 
 
-def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: float) -> str:
+def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: int | float) -> str:
     done, of = sum(len(row.seeds) for row in rows), len(study.arms) * len(study.seeds)
     unfinished = "" if done == of else f"{of - done} of {of} runs are not finished: the ranking may change."
     parts = [

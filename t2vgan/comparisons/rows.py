@@ -24,8 +24,8 @@ NAMES = {MEAN: "normalised accuracy", FD: "fd_probe"}
 class Estimate:
     """Mean over seeds and half of its 95 % interval; NaN where one seed tells nothing of others."""
 
-    mean: float
-    half: float
+    mean: int | float
+    half: int | float
 
     def __str__(self) -> str:
         if math.isnan(self.mean):
@@ -44,14 +44,14 @@ class Row:
 
     arm: str
     seeds: tuple[int, ...]
-    factor: float
+    factor: int | float
     figures: dict[str, Estimate]  # on `test`, after all clips
     heldout: dict[str, Estimate]
     cheap: dict[str, Estimate]  # at equal seconds, on `val`
     clips_per_s: Estimate
-    seconds: float  # of one run
+    seconds: int | float  # of one run
     latency_ms: Estimate
-    peak_mb: float
+    peak_mb: int | float
     parameters: dict[str, int]
     curves: tuple[tuple[Mapping[str, Any], ...], ...]
     diverged: int  # seeds whose gradients stopped being finite before the end
@@ -85,7 +85,7 @@ def spent(run: Mapping[str, Any]) -> float:
     return seconds_of(run["curve"][-1], on_gpu(run))
 
 
-def row(study: Study, results: Results, arm: str, runs: list[dict[str, Any]], budget: float) -> Row:
+def row(study: Study, results: Results, arm: str, runs: list[dict[str, Any]], budget: int | float) -> Row:
     factor = results.factor(arm)
     assert factor is not None
     return Row(
@@ -110,7 +110,7 @@ def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Estimate]:
     return {name: estimate([each.get(name) for each in figures]) for name in figures[0]}
 
 
-def at_seconds(run: Mapping[str, Any], metric: str, seconds: float) -> float:
+def at_seconds(run: Mapping[str, Any], metric: str, seconds: int | float) -> float:
     """A figure of the validations when training had taken so long: on the line between the two around it."""
     points = [(seconds_of(p, on_gpu(run)), p[metric]) for p in run["curve"] if p.get(metric) is not None]
     if not points:

@@ -94,7 +94,7 @@ def told_of(job: Job) -> str:
     return f"search at {job.factor:g} times its rates ({rates})" if job.search else f"seed {job.experiment.seed}"
 
 
-def time_left(study: Study, results: Results, waiting: list[Job], spent_s: float, clips_done: int) -> str:
+def time_left(study: Study, results: Results, waiting: list[Job], spent_s: int | float, clips_done: int) -> str:
     if not clips_done:
         return ""
     unknown = [arm for arm in study.arms if results.factor(arm) is None]

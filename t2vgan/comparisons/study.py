@@ -29,7 +29,7 @@ class Search:
     """
 
     factors: tuple[float, ...] = (0.25, 1.0, 4.0)
-    share: float = 0.25
+    share: int | float = 0.25
     metric: str = "fd_probe"
     goal: str = "min"
 
@@ -50,7 +50,7 @@ class Job:
     arm: str
     file: Path
     experiment: Experiment
-    factor: float
+    factor: int | float
     search: bool = False
 
     @property
@@ -91,10 +91,10 @@ class Study:
         clips = round(self.experiment(arm).clips * self.search.share)
         return [self._job(arm, factor, f"clips={clips}", search=True) for factor in self.search.factors]
 
-    def run(self, arm: str, seed: int, factor: float) -> Job:
+    def run(self, arm: str, seed: int, factor: int | float) -> Job:
         return self._job(arm, factor, f"seed={seed}")
 
-    def _job(self, arm: str, factor: float, *more: str, search: bool = False) -> Job:
+    def _job(self, arm: str, factor: int | float, *more: str, search: bool = False) -> Job:
         base = self.experiment(arm)
         rates = [f"g_optim.lr={base.g_optim.lr * factor:.6g}", f"d_optim.lr={base.d_optim.lr * factor:.6g}"]
         path = self.arms[arm]
@@ -102,7 +102,7 @@ class Study:
 
 
 @functools.lru_cache(maxsize=1024)
-def job_of(arm: str, path: Path, changed_ns: int, overrides: tuple[str, ...], factor: float, search: bool) -> Job:
+def job_of(arm: str, path: Path, changed_ns: int, overrides: tuple[str, ...], factor: int | float, search: bool) -> Job:
     """One object for each job, so that its digest is worked out once."""
     return Job(arm, path, loaded(path, changed_ns, overrides), factor, search)
 
