@@ -60,9 +60,9 @@ class Owed(Callback):
                 logger.save()
         if self._validation:
             progress = trainer.fit_loop.epoch_progress.current
-            epoch, progress.processed = progress.processed, self._epoch  # Lightning has counted an epoch that is over
+            epoch, progress.completed = progress.completed, self._epoch  # Lightning has counted an epoch that is over
             validate(trainer)
-            progress.processed = epoch
+            progress.completed = epoch
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.note(trainer)
