@@ -28,6 +28,7 @@ class Owed(Callback):
         self._step = self._epoch = 0
         self._validation = False
         self._max_steps = -1
+        self._restored: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
         row = {name: float(value) for name, value in self._row.items()}
@@ -44,6 +45,10 @@ class Owed(Callback):
         self._step, self._epoch = state_dict["step"], state_dict["epoch"]
         self._validation = state_dict["validation"]
 
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        # Lightning counts what it takes for the end of an epoch as it restores the loops.
+        self._restored = copy.deepcopy(checkpoint["loops"])
+
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._max_steps = trainer.max_steps
         if int(pl_module.clips_seen):  # else Lightning leaves at once when no rounds are left
@@ -51,7 +56,7 @@ class Owed(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         trainer.fit_loop.epoch_loop.max_steps = self._max_steps
-        self.loops = loops_of(trainer)
+        self.loops = self._restored or loops_of(trainer)
         if self.settled:
             return
         if self._row:
