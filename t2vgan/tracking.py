@@ -153,7 +153,7 @@ class ContinuedWandb(WandbLogger):
                 run.summary.keys()  # is answered after all that was sent before
             except Exception as error:  # of many kinds: its service may have ended
                 rank_zero_warn(f"W&B does not answer ({type(error).__name__}): rows of this run may be missing there")
-            time.sleep(2 * FLUSH_S)
+            time.sleep(5 * FLUSH_S)
             self._fresh = False
 
 

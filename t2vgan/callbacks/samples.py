@@ -55,6 +55,10 @@ class Samples(Callback):
         self.seed = seed
         self._drawn_at = -1
 
+    @property
+    def state_key(self) -> str:  # a run may show two sets of captions
+        return f"Samples/{self.folder.name}"
+
     def state_dict(self) -> dict[str, int]:
         return {"drawn_at": self._drawn_at}  # a run that is stopped at its very end does not draw its last clips again
 

@@ -16,7 +16,6 @@ from torch import nn
 
 from t2vgan import assemble
 from t2vgan.config import Experiment
-from t2vgan.text import TextPipeline
 
 GENERATOR = 1_000_000  # trained parameters
 CRITICS = 2_500_000  # of all critics of an arm together
@@ -43,8 +42,8 @@ def trained(part: nn.Module | None) -> int:
 
 
 def game_of(experiment: Experiment) -> Any:
-    """The untrained game; whatever its vectors of words, with GloVe: they do not reach generators and critics."""
-    return assemble.model(experiment, TextPipeline())
+    """The untrained game."""
+    return assemble.model(experiment, assemble.text_pipeline(experiment))
 
 
 def parameters(experiment: Experiment) -> dict[str, int]:
