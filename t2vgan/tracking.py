@@ -7,6 +7,7 @@ import csv
 import json
 import netrc
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from t2vgan.system import written_whole
 
 RECORDS = ("metrics.csv", "evaluation.jsonl", "cost.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
 FLUSH_S = 0.1
+FLUSH_TIMEOUT_S = 10.0
 ALWAYS = {"clips_seen", "epoch"}  # in every row
 
 
@@ -129,6 +131,7 @@ class ContinuedWandb(WandbLogger):
         self._run_dir = run_dir
         self._earlier: tuple[int, set[str]] | None = None
         self._fresh = False  # whether there are rows since the last flush
+        self._flushed = 0  # bytes of W&B's file that were there at the last flush
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
@@ -151,10 +154,23 @@ class ContinuedWandb(WandbLogger):
             run: Any = self.experiment
             try:
                 run.summary.keys()  # is answered after all that was sent before
+                self._await_row(Path(run.settings.sync_file), run.step - 1)
             except Exception as error:  # of many kinds: its service may have ended
                 rank_zero_warn(f"W&B does not answer ({type(error).__name__}): rows of this run may be missing there")
-            time.sleep(5 * FLUSH_S)
             self._fresh = False
+
+    def _await_row(self, record: Path, step: int) -> None:
+        """Until row `step` is in W&B's file: looks for its `_step` (protobuf: key, tag and length, value)."""
+        row, until = re.compile(rb"_step[^\d]{2,4}%d\D" % step), time.monotonic() + FLUSH_TIMEOUT_S
+        while time.monotonic() < until:
+            time.sleep(FLUSH_S)
+            if record.is_file():
+                with record.open("rb") as file:
+                    file.seek(self._flushed)
+                    if row.search(file.read() + b"\n"):
+                        self._flushed = record.stat().st_size
+                        return
+        rank_zero_warn(f"{record}: W&B has not written its last row after {FLUSH_TIMEOUT_S} s; a kill could lose it")
 
 
 def seen_by_wandb(run_dir: Path) -> tuple[int, set[str]]:
