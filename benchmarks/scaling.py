@@ -3,6 +3,7 @@
     python benchmarks/scaling.py --experiment lion_savanna             # one thread per process, on a quiet machine
     python benchmarks/scaling.py --experiment lion_savanna --rounds 40
     python benchmarks/scaling.py --gpu                                 # clips/s and share of the peak, 64 to 256 pixels
+    python benchmarks/scaling.py --gpu --sizes 128 --profile           # and what the GPU was busy with
 
 Random clips and real captions, the experiment's own sizes and batch. Medians over rounds, after warming up. The bar for
 Lightning is 5 % of a bare loop over the same module, in CPU time, which other work on the machine hardly changes.
@@ -46,6 +47,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--processes", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--gpu", action="store_true", help="on a GPU: sizes, with and without compile")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256], help="with --gpu")
+    parser.add_argument("--eager", action="store_true", help="with --gpu: not compiled as well")
+    parser.add_argument(
+        "--profile", action="store_true", help="with --gpu: the kernels of a round, and the GPU's idle time"
+    )
     parser.add_argument("--peak", type=float, default=H100_BF16_FLOPS, help="of the GPU in bfloat16, FLOP per second")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--ranks", type=int, default=1, help=argparse.SUPPRESS)
@@ -60,7 +66,10 @@ def main() -> None:
         found = rank_main(experiment, args.rounds, args.rank, args.ranks, args.gradients)
         print(json.dumps(found), flush=True)
     elif args.gpu:
-        on_gpu(args.experiment, args.overrides, args.rounds, args.peak)
+        for size in args.sizes:
+            for compiled in (False,) if args.eager else (False, True):
+                chosen = [*args.overrides, f"clip.size={size}", f"trainer.compile={str(compiled).lower()}"]
+                on_gpu(config.load(args.experiment, chosen), args.rounds, args.peak, profiled=args.profile)
     else:
         overheads(experiment, args.rounds)
         with tempfile.TemporaryDirectory() as folder:
@@ -248,7 +257,8 @@ class Loader:
 
 
 def game_of(experiment: Experiment) -> Any:
-    return assemble.model(experiment, assemble.text_pipeline(experiment))
+    cache = assemble.cache_folder(experiment) / "text"
+    return assemble.model(experiment, assemble.text_pipeline(experiment, cache=cache if cache.is_dir() else None))
 
 
 def batches(experiment: Experiment, count: int) -> list[Clips]:
@@ -270,34 +280,53 @@ def batches(experiment: Experiment, count: int) -> list[Clips]:
 # ---- GPUs
 
 
-def on_gpu(name: str, overrides: list[str], rounds: int, peak: float) -> None:
+def on_gpu(experiment: Experiment, rounds: int, peak: float, *, profiled: bool) -> None:
     """Clips per second and model FLOP utilisation in bfloat16: FLOP of a round, counted by torch, over the peak."""
     from torch.utils.flop_counter import FlopCounterMode
 
     if not torch.cuda.is_available():
         raise SystemExit("--gpu: there is no CUDA device here")
-    for size in (64, 128, 256):
-        for compiled in (False, True):
-            experiment = config.load(
-                name, [*overrides, f"clip.size={size}", f"trainer.compile={str(compiled).lower()}"]
-            )
-            game = game_of(experiment).cuda()
-            if compiled:
-                devices.compile_parts(game)
-            clips = batches(experiment, 1)[0]
-            clips.video, clips.times = clips.video.cuda(), clips.times.cuda()
-            with torch.autocast("cuda", torch.bfloat16):
-                bare_loop(game, [clips] * WARM_UP)
-                with FlopCounterMode(display=False) as counter:
-                    bare_loop(game, [clips])
-                torch.cuda.synchronize()
-                begun = time.perf_counter()
-                bare_loop(game, [clips] * rounds)
-                torch.cuda.synchronize()
-            took = (time.perf_counter() - begun) / rounds
-            use = counter.get_total_flops() / took / peak
-            kind = f"{size} pixels{', compiled' * compiled}"
-            print(f"{kind}: {len(clips) / took:.1f} clips/s, {100 * use:.1f} % of the peak")
+    devices.set_up(experiment)
+    game = game_of(experiment).cuda()
+    clips = batches(experiment, 1)[0]
+    clips.video, clips.times = clips.video.cuda(), clips.times.cuda()
+    kind = f"{experiment.clip.size} pixels, batch {len(clips)}{', compiled' * experiment.trainer.compile}"
+    with torch.autocast("cuda", torch.bfloat16):
+        with FlopCounterMode(display=False) as counter:  # before compiling: it does not see into compiled code
+            bare_loop(game, [clips])
+        if experiment.trainer.compile:
+            devices.compile_parts(game)
+        bare_loop(game, [clips] * WARM_UP)
+        torch.cuda.synchronize()
+        begun = time.perf_counter()
+        bare_loop(game, [clips] * rounds)
+        torch.cuda.synchronize()
+        took = (time.perf_counter() - begun) / rounds
+        flops, memory = counter.get_total_flops(), torch.cuda.max_memory_allocated() / 2**30
+        print(
+            f"{kind}: {len(clips) / took:.1f} clips/s, {1000 * took:.1f} ms and {flops / 1e12:.2f} TFLOP a round, "
+            f"{100 * flops / took / peak:.1f} % of the peak, {memory:.1f} GiB",
+            flush=True,
+        )
+        if profiled:
+            profile(game, clips)
+
+
+def profile(game: Any, clips: Clips, rounds: int = 3) -> None:
+    """Where a round's time goes: the GPU's kernels by time, and how much of the clock it was busy at all."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiler
+
+    with profiler(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
+        begun = time.perf_counter()
+        bare_loop(game, [clips] * rounds)
+        torch.cuda.synchronize()
+        took = time.perf_counter() - begun
+    events = found.key_averages()
+    busy = sum(e.self_device_time_total for e in events if str(e.device_type).endswith("CUDA")) / 1e6
+    launches = sum(e.count for e in events if "LaunchKernel" in e.key)
+    print(f"GPU busy {100 * busy / took:.0f} % of {1000 * took / rounds:.1f} ms; {launches // rounds} launches a round")
+    print(events.table(sort_by="self_device_time_total", row_limit=16, max_name_column_width=60))
 
 
 if __name__ == "__main__":

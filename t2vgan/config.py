@@ -37,7 +37,7 @@ class Data:
     batch: int = 16  # clips per step over all devices together
     workers: int = 0  # decoding processes per device
     prefetch: int = 2  # batches that each of them has ready
-    pin_memory: bool = False  # for GPUs: batches in memory that is copied to them without waiting
+    pin_memory: bool = False  # for NVIDIA GPUs: training clips are copied there as bytes, without waiting
     cache: bool = True  # read from a memory-mapped uint8 frame cache instead of decoding, when it fits
     cache_limit_gb: float = 8.0  # a larger data set is decoded instead
     files: bool = True  # a drawn data set also leaves its clips as .mp4 files with a manifest, to look at and to share

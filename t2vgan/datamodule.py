@@ -72,7 +72,7 @@ class ClipsDataModule(L.LightningDataModule):
             raise ValueError(f"split train has {len(data)} clips, fewer than data.batch = {self.data.batch}: lower it")
         share, rank, ranks = self._share(), *self._ranks()
         order = ShuffledShare(count=len(data), share=share, rank=rank, ranks=ranks, seed=self.seed)
-        return self._loader(Draws(data, self._shape(), self.seed), order)
+        return self._loader(Draws(data, self._shape(), self.seed), order, pin=self.data.pin_memory)
 
     def val_dataloader(self) -> ClipLoader:
         """The first `data.val_clips` of val, always the same; each rank its share, nothing twice."""
@@ -88,10 +88,10 @@ class ClipsDataModule(L.LightningDataModule):
             raise ValueError(f"split {split} has {len(data)} clips, fewer than there are devices ({ranks})")
         return self._loader(Fixed(data, self._shape()), range(rank, len(data), ranks))
 
-    def _loader(self, items: Dataset[Item], order: ShuffledShare | range) -> ClipLoader:
+    def _loader(self, items: Dataset[Item], order: ShuffledShare | range, *, pin: bool = False) -> ClipLoader:
         return ClipLoader(
             items, order=order, share=self._share(), workers=self.data.workers, note=self._note,
-            prefetch=self.data.prefetch, pin=self.data.pin_memory,
+            prefetch=self.data.prefetch, pin=pin,
         )  # fmt: skip
 
     def _shape(self) -> Shape:
@@ -270,10 +270,7 @@ class ClipLoader(DataLoader[Item]):
             self.note(batch.skipped)
             if batch.video is not None:
                 seen += 1
-                clips = _clips(batch.video, batch)
-                if self.pin:
-                    clips.video = clips.video.pin_memory()
-                yield clips
+                yield _clips(_to_gpu(batch.video) if self.pin else batch.video, batch)
             elif isinstance(self.order, ShuffledShare):
                 raise ValueError(_none_left(batch.skipped))
         if skipped and not seen:
@@ -284,6 +281,11 @@ def _to_float(video: Tensor) -> Tensor:
     """`shapes.to_float` of `(b, t, h, w, c)` as `(b, c, t, h, w)`, in half the time: one allocation."""
     channels_first = video.permute(0, 4, 1, 2, 3)
     return channels_first.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+
+def _to_gpu(video: Tensor) -> Tensor:
+    """As bytes, of which there are a quarter as many as of floats, and without waiting for what it computes."""
+    return video.pin_memory().to("cuda", non_blocking=True) if torch.cuda.is_available() else video
 
 
 def _none_left(skipped: dict[str, str]) -> str:

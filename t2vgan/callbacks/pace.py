@@ -30,7 +30,8 @@ class Pace:
         left = spent / done * (self.total - clips_seen) if done > 0 else 0.0
         parts = [f"{clips_seen:,} / {self.total:,} clips"]
         if self._busy_s > 0:
-            parts.append(f"{self._clips / self._busy_s:,.3g} clips/s")
+            rate = self._clips / self._busy_s
+            parts.append(f"{rate:,.0f} clips/s" if rate >= 100 else f"{rate:.3g} clips/s")
         if left > 0:
             parts.append(f"{duration(left)} left")
         self._busy_s, self._clips = 0.0, 0

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.media import log_image, log_video
 from t2vgan.shapes import Video, to_uint8
-from t2vgan.video.encode import write_mp4, write_png
+from t2vgan.video.encode import write_png, write_video
 from t2vgan.video.sheet import contact_sheet, video_grid
 
 
@@ -87,7 +87,7 @@ class Samples(Callback):
             rows = frames_of(pl_module.generate(self.captions, z=z.to(pl_module.device), ema=True))
         titles = ("generated", "real") if self.real else None
         video, sheet = self.folder / f"{seen:09d}.mp4", self.folder / f"{seen:09d}.png"
-        write_mp4(video, video_grid(rows, self.captions, beside=self.real, titles=titles), fps=self.fps)
+        video = write_video(video, video_grid(rows, self.captions, beside=self.real, titles=titles), fps=self.fps)
         write_png(sheet, contact_sheet(rows, self.captions, beside=self.real, titles=titles))
         log_video(trainer, f"{self.name}/video", video, clips_seen=seen, caption=" | ".join(self.captions))
         log_image(trainer, f"{self.name}/sheet", sheet, clips_seen=seen)

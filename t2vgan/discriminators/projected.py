@@ -47,6 +47,8 @@ class Projected(nn.Module):
     the generator, which it reads off what moves, for the loss `steer`.
     """
 
+    cells = 16  # at most so many places to a side are compared between frames, whatever `see_size`
+
     def __init__(
         self,
         *,
@@ -70,8 +72,8 @@ class Projected(nn.Module):
             self.register_buffer(f"mix{i}", mix)
         self.when = TimeEmbedding(frames=frames, dim=width)
         levels = [(channels * frames, see_size // stride) for _, stride in LEVELS.values()]
-        self.match = Matcher(frames=frames, size=levels[0][1]) if match else None
-        levels += [(self.match.channels, levels[0][1])] if self.match else []
+        self.match = Matcher(frames=frames, size=min(levels[0][1], self.cells)) if match else None
+        levels += [(self.match.channels, self.match.size)] if self.match else []
         self.heads = nn.ModuleList(LevelHead(channels=c, width=width, size=size) for c, size in levels)
         self.reader = None
         if self.match is not None and numbers:
@@ -91,7 +93,8 @@ class Projected(nn.Module):
             mixed = F.conv2d(level, getattr(self, f"mix{i}"))
             seen.append(mixed.reshape(b, -1, *mixed.shape[-2:]))
         if self.match is not None:
-            seen.append(self.match(video, seen[0].unflatten(1, (t, -1))))
+            fine = seen[0] if seen[0].shape[-1] == self.match.size else F.adaptive_avg_pool2d(seen[0], self.match.size)
+            seen.append(self.match(video, fine.unflatten(1, (t, -1))))
         return tuple(seen)
 
     def look(self, frames: Tensor) -> tuple[Tensor, ...]:

@@ -72,6 +72,18 @@ def write_gif(path: str | Path, frames: np.ndarray, *, fps: int | float) -> None
         )
 
 
+def write_video(path: str | Path, frames: np.ndarray, *, fps: int | float) -> Path:
+    """Write uint8 RGB frames `(t, h, w, 3)` as mp4, or as GIF where PyAV is not installed. Returns where it lies."""
+    try:
+        import av  # noqa: F401
+    except ModuleNotFoundError:  # of a machine that trains alone, on clips that are drawn or cached
+        path = Path(path).with_suffix(".gif")
+        write_gif(path, frames, fps=fps)
+    else:
+        write_mp4(path, frames, fps=fps)
+    return Path(path)
+
+
 def write_png(path: str | Path, image: np.ndarray) -> None:
     """Write one uint8 RGB image `(h, w, 3)`."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
