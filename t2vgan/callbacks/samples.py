@@ -87,11 +87,21 @@ class Samples(Callback):
             rows = frames_of(pl_module.generate(self.captions, z=z.to(pl_module.device), ema=True))
         titles = ("generated", "real") if self.real else None
         video, sheet = self.folder / f"{seen:09d}.mp4", self.folder / f"{seen:09d}.png"
-        write_mp4(video, video_grid(rows, self.captions, beside=self.real, titles=titles), fps=self.fps)
         write_png(sheet, contact_sheet(rows, self.captions, beside=self.real, titles=titles))
-        log_video(trainer, f"{self.name}/video", video, clips_seen=seen, caption=" | ".join(self.captions))
+        if encodes():
+            write_mp4(video, video_grid(rows, self.captions, beside=self.real, titles=titles), fps=self.fps)
+            log_video(trainer, f"{self.name}/video", video, clips_seen=seen, caption=" | ".join(self.captions))
         log_image(trainer, f"{self.name}/sheet", sheet, clips_seen=seen)
         self._drawn_at = seen
+
+
+def encodes() -> bool:
+    """Whether PyAV is there: on a drawn data set one can train without it, and then has sheets and no videos."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def frames_of(video: Video) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ import json
 import math
 import multiprocessing
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,7 @@ def price(experiment: Experiment, *, seconds: int | float = SECONDS) -> dict[str
 
     spare_page_faults()
     quiet_lightning()
+    warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")
     torch.set_num_threads(1)
     pipeline = assemble.text_pipeline(experiment, cache=assemble.cache_folder(experiment) / "text")
     game = assemble.model(experiment, pipeline)

@@ -50,7 +50,7 @@ def run_all(study: Study, results: Results, *, workers: int, work: Work | None =
         start.set_forkserver_preload(list(PRELOAD))
     if work is None and left(study, results):
         _make_ready(start, study)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     crew = Crew(study, results, workers, work or do, start)
     try:
         while crew.hire():
@@ -187,6 +187,7 @@ def alone(study: Study, workers: int) -> list[str]:
 def _enter(work: Work, study: Study, root: Path, job: Job, workers: int, log: Path) -> None:
     """A process begins: what it says goes to its log, and only the command that started it stops it."""
     os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the command ignores it, as in the background
     _end_with_parent()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
