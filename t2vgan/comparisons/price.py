@@ -102,6 +102,9 @@ def processor() -> str:
 
 
 def _priced(experiment: Experiment, tell: Any) -> None:
+    from t2vgan.comparisons.workers import end_with_parent
+
+    end_with_parent()
     tell.send(price(experiment))
     tell.close()
 

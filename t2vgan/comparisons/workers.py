@@ -188,7 +188,7 @@ def _enter(work: Work, study: Study, root: Path, job: Job, workers: int, log: Pa
     """A process begins: what it says goes to its log, and only the command that started it stops it."""
     os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the command ignores it, as in the background
-    _end_with_parent()
+    end_with_parent()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
         os.dup2(file.fileno(), 1)
@@ -208,7 +208,7 @@ def _said_in_one_line(work: Callable[[], int]) -> int:
         return 2
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Stops this process, as Ctrl-C would, when the command that started it is gone."""
     parent = multiprocessing.parent_process()
     if parent is None:
