@@ -70,7 +70,8 @@ def make_captions(study: Study) -> None:
                 cache=assemble.cache_folder(experiment) / "text",
             )
             try:
-                pipeline.warm(told)
+                pipeline.analyse(pipeline.analyser.missing(told))
+                pipeline.add_words(pipeline.analyser(told))
             except ImportError as error:
                 raise ConfigError(
                     f"{study.name}: {len(pipeline.analyser.missing(told)):,} of its {len(told):,} captions are not "
