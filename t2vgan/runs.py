@@ -87,11 +87,14 @@ def _usable(run: Path) -> bool:
 
 
 def commit() -> str:
-    """The commit of the code that runs, with '+changes' where the working tree differs; 'unknown' outside of git."""
+    """The commit of the code that runs, with '+changes' where the working tree differs.
+
+    Outside of git, as in a copy of the code, what T2VGAN_COMMIT says, or 'unknown'.
+    """
     folder = Path(__file__).parent
     try:
         done = subprocess.run(["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"],
                               cwd=folder, capture_output=True, text=True, timeout=10, check=True)  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return os.environ.get("T2VGAN_COMMIT", "").strip() or "unknown"
     return done.stdout.strip()

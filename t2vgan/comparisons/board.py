@@ -13,7 +13,7 @@ from typing import Any
 from t2vgan.comparisons import plots
 from t2vgan.comparisons.measure import MEAN
 from t2vgan.comparisons.results import Results
-from t2vgan.comparisons.rows import FD, Row, attributes, table, verdict
+from t2vgan.comparisons.rows import FD, Row, attributes, prices_of, table, verdict
 from t2vgan.comparisons.run import RUNS, how_many
 from t2vgan.comparisons.study import Question, Study
 from t2vgan.comparisons.widths import CRITICS, GENERATOR, game_of
@@ -69,7 +69,7 @@ def write(study: Study, results: Results, *, pictures: Path = PICTURES) -> list[
     rows, seconds = table(study, results)
     if not rows:
         raise ValueError(f"{results.folder}: no arm of {study.folder} has a finished seed yet: nothing to report")
-    names = attributes(rows)
+    names, said = attributes(rows), protocol(study, results, rows, seconds)
     told = verdict(rows, study.baseline)
     written = [results.folder / f"leaderboard.{kind}" for kind in ("json", "md", "html")]
     content = {
@@ -83,8 +83,8 @@ def write(study: Study, results: Results, *, pictures: Path = PICTURES) -> list[
         written,
         (
             json.dumps(plain(content), indent=1) + "\n",
-            markdown(study, rows, names, told, seconds),
-            page_of(study, rows, names, told, seconds),
+            markdown(study, rows, names, told, said),
+            page_of(study, rows, names, told, said),
         ),
         strict=True,
     ):
@@ -124,8 +124,9 @@ def rows_of(question: Question, rows: list[Row]) -> list[Row]:
     return [by_name[arm] for arm in question.arms if arm in by_name]
 
 
-def protocol(study: Study, rows: list[Row], seconds: int | float) -> str:
+def protocol(study: Study, results: Results, rows: list[Row], seconds: int | float) -> str:
     """What was done, in words."""
+    prices = prices_of(study, results, [row.arm for row in rows])
     base = study.experiment(rows[0].arm)
     factors = ", ".join(f"{f:g}" for f in study.search.factors)
     search = (
@@ -138,18 +139,29 @@ def protocol(study: Study, rows: list[Row], seconds: int | float) -> str:
         f"{base.clips:,} clips for every arm, seeds {', '.join(map(str, study.seeds))}; mean ± half of the 95 % "
         f"interval over seeds (Student's t). Accuracies are (accuracy - floor) / (ceiling - floor) on test. {search}"
         f"Equal seconds: what an arm's validations were when training had taken {seconds:.0f} s, the whole training of "
-        "the cheapest arm. Seconds are those of training alone, of all threads. Memory: resident, of a training "
+        f"the cheapest arm. {costs(prices)} Memory: resident, of a training "
         f"process. Latency: one clip on one thread. Designs of the literature are as wide as {GENERATOR:,} trained "
         f"parameters of a generator and {CRITICS:,} of its critics allow, text encoders not counted."
     )
 
 
-def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: int | float) -> str:
+def costs(prices: dict[str, Any]) -> str:
+    """How seconds, memory and latency were had."""
+    if not prices:
+        return "Seconds are those of training alone, of all threads."
+    where = "; ".join(sorted({f"{p['machine']['device']}, commit {p['commit'][:8]}" for p in prices.values()}))
+    return (
+        "Seconds, clips per second, latency and memory are prices: each arm's rounds of training, measured alone on "
+        f"one thread of a processor ({where}), times the clips seen; training itself ran where the jsons say."
+    )
+
+
+def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], said: str) -> str:
     head = header(names)
     lines = [f"# {study.title}", "", study.note, "", *(f"- {line}" for line in told), ""]
     lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(cells(row, names))} |" for row in rows]
-    lines += ["", protocol(study, rows, seconds), ""]
+    lines += ["", said, ""]
     for question in study.questions:
         if asked := rows_of(question, rows):
             lines += [f"## {question.ask}", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
@@ -165,14 +177,14 @@ def command(study: Study) -> str:
     return f"python -m t2vgan.compare {study.folder.as_posix()}"
 
 
-def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], seconds: int | float) -> str:
+def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], said: str) -> str:
     done, of = sum(len(row.seeds) for row in rows), len(study.arms) * len(study.seeds)
     unfinished = "" if done == of else f"{of - done} of {of} runs are not finished: the ranking may change."
     parts = [
         page.note(study.note),
         page.warning(unfinished),
         page.section("Who leads", *(page.note(line) for line in told)),
-        page.section("Leaderboard", tables(rows, names), note=protocol(study, rows, seconds)),
+        page.section("Leaderboard", tables(rows, names), note=said),
         page.section("As they learn", plots.embedded(plots.figure(rows, baseline=study.baseline), "curves")),
         page.section("Attribute by attribute", plots.bars(rows, names) if names else ""),
         *(asked(study, question, rows, names) for question in study.questions),

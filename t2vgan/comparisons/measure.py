@@ -32,7 +32,8 @@ def finished(run: Path) -> dict[str, Any]:
         "curve": curve(run),
         "cost": cost(run, experiment),
         "parameters": parameters(experiment),
-        "latency_ms": latency_ms(file),
+        # While others wait for the same GPU, processors have other things to do: see `price`.
+        "latency_ms": None if torch.cuda.is_available() else latency_ms(file),
         "commit": (run / "commit.txt").read_text().split()[-1],
         "machine": machine(),
     }
@@ -89,10 +90,13 @@ def cost(run: Path, experiment: Experiment) -> dict[str, float]:
     }
 
 
-@torch.no_grad()
 def latency_ms(file: Path) -> float:
+    return latency_of(*assemble.load_model(file))
+
+
+@torch.no_grad()
+def latency_of(game: Any, experiment: Experiment) -> float:
     """From one caption to its clip, in float32 and on one thread of a processor: the median of LATENCIES."""
-    game, experiment = assemble.load_model(file)
     prompts = (experiment.samples.prompts or ["a lion runs"])[:1]
     threads, times = torch.get_num_threads(), []
     torch.set_num_threads(1)

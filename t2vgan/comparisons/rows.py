@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from t2vgan.comparisons import price
 from t2vgan.comparisons.measure import MEAN
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.study import Study
@@ -70,8 +71,13 @@ def on_gpu(result: Mapping[str, Any]) -> bool:
 
 
 def table(study: Study, results: Results) -> tuple[list[Row], float]:
-    """The rows of the arms that have a finished seed, best first, and the seconds that `cheap` stands for."""
+    """The rows of the arms that have a finished seed, best first, and the seconds that `cheap` stands for.
+
+    Where all of them have a price, seconds, latency and memory are what it says.
+    """
     found = {arm: runs for arm in study.arms if (runs := results.seeds(arm))}
+    prices = prices_of(study, results, found)
+    found = {arm: [price.at_price(run, prices[arm]) for run in runs] if prices else runs for arm, runs in found.items()}
     if not found:
         return [], math.nan
     everything = [run for runs in found.values() for run in runs]
@@ -79,6 +85,12 @@ def table(study: Study, results: Results) -> tuple[list[Row], float]:
     rows = [row(study, results, arm, runs, budget) for arm, runs in found.items()]
     rows.sort(key=lambda r: (math.isnan(r.figures[MEAN].mean), -r.figures[MEAN].mean))
     return rows, budget
+
+
+def prices_of(study: Study, results: Results, arms: Collection[str]) -> dict[str, Any]:
+    """The prices of these arms; {} where one has none, for what is measured in two ways is not to be compared."""
+    known = price.read(study, results).get("arms", {})
+    return {arm: known[arm] for arm in arms} if all(arm in known for arm in arms) else {}
 
 
 def spent(run: Mapping[str, Any]) -> float:
@@ -95,15 +107,20 @@ def row(study: Study, results: Results, arm: str, runs: list[dict[str, Any]], bu
         figures=over_seeds([run["figures"]["test"] for run in runs]),
         heldout=over_seeds([run["figures"]["heldout"] for run in runs]),
         cheap={m: estimate([at_seconds(run, m, budget) for run in runs]) for m in BETTER},
-        clips_per_s=estimate([run["cost"]["clips_per_s"] for run in runs]),
+        clips_per_s=measured([run["cost"]["clips_per_s"] for run in runs]),
         seconds=statistics.fmean(spent(run) for run in runs),
-        latency_ms=estimate([run["latency_ms"] for run in runs]),
+        latency_ms=measured([run["latency_ms"] for run in runs]),
         peak_mb=max(run["cost"]["peak_mb"] for run in runs),
         parameters=runs[0]["parameters"],
         curves=tuple(tuple(run["curve"]) for run in runs),
         diverged=sum(bool(run.get("failed")) for run in runs),
         commits=tuple(sorted({run["commit"] for run in runs})),
     )
+
+
+def measured(values: list[Any]) -> Estimate:
+    """Over seeds; a price, which is the same for all of them, is one measurement."""
+    return estimate(values[:1] if len(set(values)) == 1 else values)
 
 
 def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Estimate]:

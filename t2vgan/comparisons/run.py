@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from t2vgan.comparisons import measure
+from t2vgan.comparisons.prepare import make_vectors
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.study import Job, Study
 from t2vgan.config import ConfigError
@@ -53,7 +53,7 @@ def run_dir(study: Study, job: Job) -> Path:
 def run_all(study: Study, results: Results, *, train: Train | None = None) -> None:
     """Trains and measures all that is left. ConfigError when a training ends with an error."""
     console, whole = Console(), how_many(study)
-    make_vectors(study, console)
+    make_vectors(study)
     begun, clips_done = time.monotonic(), 0
     while waiting := left(study, results):
         job = waiting[0]
@@ -72,9 +72,15 @@ def run_all(study: Study, results: Results, *, train: Train | None = None) -> No
                     f"{job.arm}, {told_of(job)}: training ended with status {status}, and what it said stands above; "
                     f"the same command goes on with {folder}"
                 )
-        result = measure.searched(folder) if job.search else measure.finished(folder)
-        results.write(job, {**result, **({"failed": "diverged"} if diverged(folder) else {})})
+        measured(study, results, job)
         clips_done += job.experiment.clips
+
+
+def measured(study: Study, results: Results, job: Job) -> None:
+    """Looks at the run of a job that has ended, and writes its json."""
+    folder = run_dir(study, job)
+    result = measure.searched(folder) if job.search else measure.finished(folder)
+    results.write(job, {**result, **({"failed": "diverged"} if diverged(folder) else {})})
 
 
 def outstanding(study: Study, results: Results) -> int:
@@ -117,17 +123,3 @@ def trained(words: list[str]) -> int:
     while True:
         with contextlib.suppress(KeyboardInterrupt):  # the child gets it as well, and its status says so
             return child.wait()
-
-
-def make_vectors(study: Study, console: Console) -> None:
-    """The files of word vectors that arms read and that are made from the captions of training."""
-    missing = {Path(file): how for file, how in study.vectors.items() if not Path(file).is_file()}
-    if not missing:
-        return
-    from t2vgan import assemble
-    from t2vgan.text.trained_vectors import MAKERS
-
-    captions: Any = assemble.datasets(study.experiment(next(iter(study.arms))))("train", None).captions()
-    for path, how in missing.items():
-        console.print(f"{path}: word vectors ({how}) from {len(captions):,} captions of training")
-        MAKERS[how](captions, path)

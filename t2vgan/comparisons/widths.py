@@ -43,7 +43,8 @@ def trained(part: nn.Module | None) -> int:
 
 def game_of(experiment: Experiment) -> Any:
     """The untrained game."""
-    return assemble.model(experiment, assemble.text_pipeline(experiment))
+    cache = assemble.cache_folder(experiment) / "text"  # enough where the vectors themselves are not installed
+    return assemble.model(experiment, assemble.text_pipeline(experiment, cache=cache))
 
 
 def parameters(experiment: Experiment) -> dict[str, int]:

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import av
@@ -32,6 +33,14 @@ def test_files_at_their_counts_and_at_the_end(fit):
     fit(samples(fit))
     assert names(fit) == [f"{n:09d}.{kind}" for n in (8, 16, 20) for kind in ("mp4", "png")]
     assert frames_in(fit.folder / "samples" / "000000020.mp4") == 4
+
+
+def test_without_pyav_clips_are_gifs(fit, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    fit(samples(fit))
+    assert names(fit) == [f"{n:09d}.{kind}" for n in (8, 16, 20) for kind in ("gif", "png")]
+    with Image.open(fit.folder / "samples" / "000000020.gif") as gif:
+        assert gif.n_frames == 4
 
 
 def test_not_twice_when_the_end_is_a_multiple(fit, monkeypatch):

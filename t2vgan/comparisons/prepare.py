@@ -1,0 +1,121 @@
+"""What a study needs before anything is trained: captions analysed, word vectors, frames, the judge.
+
+Captions and word vectors need spaCy, torchtext and gensim, and are small: `pack` puts them in an archive that is
+unpacked where none of these is installed. Frames and the judge are made on any machine, the quicker on a large one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from t2vgan import assemble
+from t2vgan.comparisons.measure import SPLITS
+from t2vgan.comparisons.study import Study
+from t2vgan.config import ConfigError, Experiment
+from t2vgan.system import written_whole
+
+
+def worlds(study: Study) -> list[Experiment]:
+    """One experiment for each data set, judge and prompts of the study's arms."""
+    found = {}
+    for arm in study.arms:
+        e = study.experiment(arm)
+        told = json.dumps([dataclasses.asdict(each) for each in (e.data, e.clip, e.evaluation, e.samples)])
+        found.setdefault(told, e)
+    return list(found.values())
+
+
+def captions_of(experiment: Experiment) -> list[str]:
+    """All captions that a run, and what is measured of it, can meet; no frame is drawn for them."""
+    told = {caption for split, limit in limits(experiment) for caption in undrawn(experiment, split, limit).captions()}
+    return sorted(told | set(experiment.samples.prompts))
+
+
+def limits(experiment: Experiment) -> list[tuple[str, int | None]]:
+    """The splits that a run and its measurement see, and how many of their clips."""
+    return [("train", None), ("val", experiment.data.val_clips), *((split, None) for split in SPLITS)]
+
+
+def undrawn(experiment: Experiment, split: str, limit: int | None = None) -> Any:
+    """A split whose frames are drawn when they are asked for, and not before."""
+    data = dataclasses.replace(experiment.data, cache=False, files=False)
+    return assemble.datasets(dataclasses.replace(experiment, data=data), source="render")(split, limit)
+
+
+def make_vectors(study: Study) -> None:
+    """The files of word vectors that arms read and that are made from the captions of training."""
+    missing = {Path(file): how for file, how in study.vectors.items() if not Path(file).is_file()}
+    if not missing:
+        return
+    from t2vgan.text.trained_vectors import MAKERS
+
+    captions = undrawn(study.experiment(next(iter(study.arms))), "train").captions()
+    for path, how in missing.items():
+        print(f"{path}: word vectors ({how}) from {len(captions):,} captions of training")
+        MAKERS[how](captions, path)
+
+
+def make_captions(study: Study) -> None:
+    """Analyses, and the vectors of their words. ConfigError, one line, where what that needs is not installed."""
+    for experiment in worlds(study):
+        told = captions_of(experiment)
+        for vectors in dict.fromkeys(study.experiment(arm).text.vectors for arm in study.arms):
+            pipeline = assemble.text_pipeline(
+                dataclasses.replace(experiment, text=dataclasses.replace(experiment.text, vectors=vectors)),
+                cache=assemble.cache_folder(experiment) / "text",
+            )
+            try:
+                pipeline.analyse(pipeline.analyser.missing(told))
+                pipeline.add_words(pipeline.analyser(told))
+            except ImportError as error:
+                raise ConfigError(
+                    f"{study.name}: {len(pipeline.analyser.missing(told)):,} of its {len(told):,} captions are not "
+                    f"analysed, and {error.name} is not installed here: where it is, python -m t2vgan.compare "
+                    f"{study.folder.as_posix()} --pack FILE, and unpack the file here"
+                ) from None
+
+
+def make_frames(study: Study) -> None:
+    """The frame caches of all splits, drawn on all cores, and the judge."""
+    for experiment in worlds(study):
+        make = assemble.datasets(experiment)
+        for split, limit in limits(experiment):
+            make(split, limit)
+        assemble.judge(experiment)
+
+
+def prepare(study: Study) -> None:
+    """All of it, as far as it is not there yet."""
+    make_vectors(study)
+    make_captions(study)
+    make_frames(study)
+
+
+def pack(study: Study, file: Path) -> None:
+    """Captions' analyses and word vectors as a .tar.gz, to be unpacked where `data` lies; makes what is missing."""
+    members: dict[str, bytes] = {}
+    analyses: dict[str, dict[str, bytes]] = {}
+    make_vectors(study)
+    make_captions(study)
+    for name in study.vectors:
+        members[name] = Path(name).read_bytes()
+    for experiment in worlds(study):
+        folder, wanted = assemble.cache_folder(experiment) / "text", set(captions_of(experiment))
+        inside = (Path("data") / folder.relative_to(experiment.data.root)).as_posix()
+        for path in sorted(folder.glob("vectors-*.jsonl")):
+            members[f"{inside}/{path.name}"] = path.read_bytes()
+        kept = analyses.setdefault(f"{inside}/analysis.jsonl", {})
+        for line in (folder / "analysis.jsonl").read_bytes().splitlines(keepends=True):
+            if (caption := json.loads(line)["caption"]) in wanted:
+                kept[caption] = line
+    members |= {name: b"".join(lines.values()) for name, lines in analyses.items()}
+    with written_whole(file) as part, tarfile.open(part, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))

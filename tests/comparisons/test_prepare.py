@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from t2vgan.comparisons import prepare
+from t2vgan.comparisons.study import Study, read_study
+from t2vgan.config import ConfigError
+
+SMALL = [
+    "data.dataset.counts.train=4",
+    "data.dataset.counts.test=4",
+    "data.dataset.counts.heldout=4",
+    "data.val_clips=4",
+]
+
+
+@pytest.fixture
+def small(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
+    monkeypatch.chdir(tmp_path)
+    return read_study(folder, overrides=SMALL)
+
+
+def test_what_is_packed_is_enough_where_nothing_is_installed(
+    small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    prepare.pack(small, tmp_path / "kit.tar.gz")
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    monkeypatch.chdir(bare)
+    with tarfile.open(tmp_path / "kit.tar.gz") as tar:
+        tar.extractall(bare, filter="data")
+        assert all(name.startswith("data/savanna/cache/text/") for name in tar.getnames())
+    prepare.make_captions(small)
+
+
+def test_what_is_missing_where_it_cannot_be_made_is_told_in_one_line(small: Study, monkeypatch: pytest.MonkeyPatch):
+    from t2vgan.text import analysis
+
+    monkeypatch.setattr(analysis, "language", missing)
+    with pytest.raises(ConfigError, match=r"captions are not analysed, and spacy is not installed here.*--pack FILE"):
+        prepare.make_captions(small)
+
+
+def missing() -> None:
+    raise ModuleNotFoundError("No module named 'spacy'", name="spacy")
