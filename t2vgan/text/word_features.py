@@ -46,7 +46,8 @@ class SentencePooling(nn.Module):
         self.out = nn.Linear(2 * dim, dim)
 
     def forward(self, words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
-        score = self.score(words).masked_fill(~mask[..., None], torch.finfo(words.dtype).min)
+        score = self.score(words)  # under autocast of another type than the words
+        score = score.masked_fill(~mask[..., None], torch.finfo(score.dtype).min)
         weight = score.softmax(dim=1)  # (b, l, heads)
         values = words.unflatten(-1, (self.heads, -1))
         attended = (weight[..., None] * values).sum(dim=1).flatten(1)
