@@ -190,9 +190,9 @@ def _enter(work: Work, study: Study, root: Path, job: Job, workers: int, log: Pa
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the command ignores it, as in the background
     end_with_parent()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    sys.stdout = sys.stderr = file = log.open("a", buffering=1)
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
     claim = RUNS / study.name / "claims" / job.name
     claim.mkdir(parents=True, exist_ok=True)
     sys.exit(_said_in_one_line(lambda: work(study, root, job, workers) if try_to_hold(claim) else TAKEN))
