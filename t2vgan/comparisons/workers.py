@@ -164,8 +164,6 @@ def do(study: Study, root: Path, job: Job, workers: int) -> int:
     from t2vgan.command import run_command
 
     results, folder = Results(study, root), run_dir(study, job)
-    if results.of(job) is not None:
-        return 0
     if not is_finished(folder, job.experiment.clips) and not diverged(folder):
         sys.argv = ["t2vgan.fit", *command(study, job)[3:], *alone(study, workers)]
         try:
@@ -190,12 +188,19 @@ def _enter(work: Work, study: Study, root: Path, job: Job, workers: int, log: Pa
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the command ignores it, as in the background
     end_with_parent()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    sys.stdout = sys.stderr = file = log.open("a", buffering=1)
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
     claim = RUNS / study.name / "claims" / job.name
     claim.mkdir(parents=True, exist_ok=True)
-    sys.exit(_said_in_one_line(lambda: work(study, root, job, workers) if try_to_hold(claim) else TAKEN))
+
+    def held() -> int:
+        if not try_to_hold(claim):
+            return TAKEN
+        done = Results(study, root).of(job) is not None  # by another command, a moment ago
+        return 0 if done else work(study, root, job, workers)
+
+    sys.exit(_said_in_one_line(held))
 
 
 def _said_in_one_line(work: Callable[[], int]) -> int:

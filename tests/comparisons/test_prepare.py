@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from t2vgan.comparisons import prepare
 from t2vgan.comparisons.study import Study, read_study
 from t2vgan.config import ConfigError
+from t2vgan.text import analysis, vectors
 
 SMALL = [
     "data.dataset.counts.train=4",
@@ -28,7 +29,8 @@ def test_what_is_packed_is_enough_where_nothing_is_installed(
     small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     prepare.pack(small, tmp_path / "kit.tar.gz")
-    monkeypatch.setitem(sys.modules, "spacy", None)
+    monkeypatch.setattr(analysis, "language", missing)
+    monkeypatch.setattr(vectors, "load_vectors", missing)
     bare = tmp_path / "bare"
     bare.mkdir()
     monkeypatch.chdir(bare)
@@ -39,12 +41,10 @@ def test_what_is_packed_is_enough_where_nothing_is_installed(
 
 
 def test_what_is_missing_where_it_cannot_be_made_is_told_in_one_line(small: Study, monkeypatch: pytest.MonkeyPatch):
-    from t2vgan.text import analysis
-
     monkeypatch.setattr(analysis, "language", missing)
     with pytest.raises(ConfigError, match=r"captions are not analysed, and spacy is not installed here.*--pack FILE"):
         prepare.make_captions(small)
 
 
-def missing() -> None:
+def missing(*args: Any, **options: Any) -> None:
     raise ModuleNotFoundError("No module named 'spacy'", name="spacy")

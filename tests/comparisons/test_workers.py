@@ -54,10 +54,10 @@ def failing(study: Study, root: Path, job: Job, workers: int) -> int:
 
 
 def stopped(study: Study, root: Path, job: Job, workers: int) -> int:
-    noted(job, "begun")
-    if len(notes("begun")) == 2:
-        os.kill(os.getppid(), signal.SIGINT)
     try:
+        noted(job, "begun")
+        if len(notes("begun")) == 2:
+            os.kill(os.getppid(), signal.SIGINT)
         time.sleep(30)
     except KeyboardInterrupt:
         noted(job, "saved")
