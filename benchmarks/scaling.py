@@ -291,9 +291,9 @@ def on_gpu(experiment: Experiment, rounds: int, peak: float, *, profiled: bool) 
     clips = batches(experiment, 1)[0]
     clips.video, clips.times = clips.video.cuda(), clips.times.cuda()
     kind = f"{experiment.clip.size} pixels, batch {len(clips)}{', compiled' * experiment.trainer.compile}"
+    with FlopCounterMode(display=False) as counter:  # before compiling, into which it does not see, and in float32:
+        bare_loop(game, [clips])  # the backward pass of autocast fails beneath it
     with torch.autocast("cuda", torch.bfloat16):
-        with FlopCounterMode(display=False) as counter:  # before compiling: it does not see into compiled code
-            bare_loop(game, [clips])
         if experiment.trainer.compile:
             devices.compile_parts(game)
         bare_loop(game, [clips] * WARM_UP)
