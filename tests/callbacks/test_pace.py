@@ -24,7 +24,7 @@ def test_speed_of_the_steps_and_time_left_of_everything(clock):
 
 def test_the_speed_is_of_the_steps_since_the_last_look(clock):
     run = Pace(first=0, total=10_000)
-    for seconds, expected in ((1, "16 clips/s"), (4, "4 clips/s")):
+    for seconds, expected in ((1, "16 clips/s"), (4, "4 clips/s"), (0.01, "1,600 clips/s")):
         run.step_begins()
         clock[0] += seconds
         run.step_ends(16)

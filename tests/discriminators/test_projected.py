@@ -34,6 +34,15 @@ def test_frames_are_stacked_level_by_level(see_size: int, sizes: list[int]):
     assert [tuple(s.shape) for s in seen] == [(3, 2 * 4, size, size) for size in sizes]
 
 
+@pytest.mark.parametrize("see_size", [64, 128])
+def test_what_moves_is_compared_in_as_many_places_whatever_the_size(see_size: int):
+    looker = Projected(text_dim=4, frames=3, see_size=see_size, channels=4, width=8, match=True, numbers=2)
+    seen = looker.see(torch.rand(2, 3, 3, see_size, see_size))
+    assert seen[-1].shape[-2:] == (16, 16) and seen[0].shape[-1] == see_size // 4
+    mean, log_variance = looker.read(seen, torch.tensor([[0.0, 0.5, 1.0]] * 2))
+    assert mean.shape == log_variance.shape == (2, 2)
+
+
 def test_frames_are_enlarged_to_what_the_eyes_were_trained_for(eyes: ImagenetEyes):
     """At 64 pixels the eyes see more than at 32; where the clip has that size already, it is taken as it is."""
     looker, frames = critic(see_size=32), 2 * torch.rand(1, 3, 2, 32, 32) - 1
