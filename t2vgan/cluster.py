@@ -96,7 +96,5 @@ def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int
         with executor.batch():
             queued = [executor.submit(command) for _ in range(jobs)]
     except FailedJobError as error:
-        raise ConfigError(
-            f"SLURM does not take the job: {error}; what it was asked for are the keys of `cluster`"
-        ) from None
+        raise ConfigError(f"SLURM does not take the job, which the keys of `cluster` ask for: {error}") from None
     return [job.job_id for job in queued]

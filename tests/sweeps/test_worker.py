@@ -80,6 +80,17 @@ def test_failed_and_nan_trials_are_recorded_as_such(
     assert "has what it said" in capsys.readouterr().out
 
 
+def test_a_metric_that_no_validation_has_ends_the_sweep_at_its_first_trial(monkeypatch: pytest.MonkeyPatch):
+    runs = Runs(monkeypatch, lambda s: 0.5)
+    sweep = worker.open_sweep(plan_of(method="grid", metric={"name": "val/kid_prob"}))
+    with pytest.raises(ConfigError, match=r"have no val/kid_prob, did you mean 'val/kid_probe'\?"):
+        worker.work(sweep)
+    assert len(runs.started) == 1
+    assert [(row["state"], row["why"]) for row in status.rows(sweep)] == [
+        ("failed", "its validations have no val/kid_prob")
+    ]
+
+
 def test_a_trial_that_was_stopped_is_gone_on_with_and_nothing_is_run_twice(monkeypatch: pytest.MonkeyPatch):
     def stop(settings: dict[str, str]) -> float:
         raise worker.Stopped
