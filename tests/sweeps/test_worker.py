@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from t2vgan.config import ConfigError
+from t2vgan.sweep import main
 from t2vgan.sweeps import report, status, worker
 from t2vgan.sweeps.plan import Plan, Range, read_plan
 from tests.sweeps.test_plan import file
@@ -202,3 +203,11 @@ def test_a_page_of_few_trials_says_so(monkeypatch: pytest.MonkeyPatch):
 )
 def test_places_on_an_axis(column: list[Any], places: list[float]):
     assert report._places(column) == pytest.approx(places)
+
+
+@pytest.mark.parametrize("what", ["--status", "--report"])
+def test_nothing_to_show_where_nothing_was_begun(what: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "argv", ["sweep", str(file(Path.cwd())), what])
+    with pytest.raises(ConfigError, match=r"runs/sweeps/tried: no trial has been begun here"):
+        main()
+    assert not Path("runs").exists(), "looking leaves nothing behind"
