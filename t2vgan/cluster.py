@@ -80,14 +80,21 @@ def check_here() -> None:
 
 
 def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int = 1) -> list[str]:
-    """Queues the command, `jobs` times as an array; returns the jobs' numbers. What they say goes to `folder`."""
+    """Queues the command, `jobs` times as an array; returns the jobs' numbers. What they say goes to `folder`.
+
+    ConfigError with SLURM's own words when it does not take the job.
+    """
     from submitit import SlurmExecutor
+    from submitit.core.utils import FailedJobError
 
     executor = SlurmExecutor(folder=folder, max_num_timeout=REQUEUES)
     executor.update_parameters(**options, array_parallelism=jobs)
     os.environ.pop("T2VGAN_RUN_DIR", None)
-    if jobs == 1:
-        return [executor.submit(command).job_id]
-    with executor.batch():
-        queued = [executor.submit(command) for _ in range(jobs)]
+    try:
+        if jobs == 1:
+            return [executor.submit(command).job_id]
+        with executor.batch():
+            queued = [executor.submit(command) for _ in range(jobs)]
+    except FailedJobError as error:
+        raise ConfigError(f"SLURM does not take the job, which the keys of `cluster` ask for: {error}") from None
     return [job.job_id for job in queued]

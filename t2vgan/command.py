@@ -3,12 +3,15 @@ t2vgan is one line too."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -27,7 +30,10 @@ def run_command(main: Callable[[], None]) -> None:
     except (ValueError, OSError) as mistake:
         if traced:
             raise
-        print("t2vgan: error: " + " ".join(str(mistake).split()), file=sys.stderr)
+        text = str(mistake)
+        if isinstance(mistake, OSError) and mistake.errno in NO_ROOM:
+            text = f"no room is left on the disk ({text}): make room, then give the same command again"
+        print("t2vgan: error: " + " ".join(text.split()), file=sys.stderr)
         raise SystemExit(2) from None
     finally:
         warnings.formatwarning = before

@@ -52,6 +52,9 @@ def main() -> None:
         return
     from t2vgan.sweeps import report, status, worker
 
+    folder = worker.folder_of(plan)
+    if (args.status or args.report) and not folder.is_dir():
+        raise ConfigError(f"{folder}: no trial has been begun here; without --status and --report the sweep starts")
     sweep = worker.open_sweep(plan, storage=args.storage)
     if args.status:
         status.show(sweep)

@@ -48,6 +48,7 @@ from t2vgan.devices import (
     spare_page_faults,
 )
 from t2vgan.reports import page
+from t2vgan.system import written_whole
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -366,8 +367,11 @@ def claim_run_dir(experiment: Experiment, go_on: Path | None, fast_dev_run: bool
     os.environ["T2VGAN_RUN_DIR"] = str(run_dir)
     config, wanted = run_dir / "config.yaml", to_yaml(dataclasses.replace(experiment, extends=None, run_dir=None))
     if config.is_file() and config.read_text() != wanted:  # resumed with other settings: these hold from now on
-        config.replace(run_dir / f"config.before-{sum(1 for _ in run_dir.glob('config.before-*')) + 1}.yaml")
-    config.write_text(wanted)
+        before = run_dir / f"config.before-{sum(1 for _ in run_dir.glob('config.before-*')) + 1}.yaml"
+        with written_whole(before) as part:  # a copy: where the disk is full the run keeps the settings that it has
+            part.write_text(config.read_text())
+    with written_whole(config) as part:
+        part.write_text(wanted)
     with (run_dir / "commit.txt").open("a") as file:  # a resumed run may go on with newer code: it says so
         file.write(runs.commit() + "\n")
     return run_dir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -92,3 +93,17 @@ def test_a_job_gives_the_same_command_whenever_it_is_started(monkeypatch):
     command()
     command.checkpoint().result()
     assert given == [["fit", "--experiment", "smoke", "run_dir=x"]] * 2
+
+
+def test_what_slurm_says_when_it_takes_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("srun", "sbatch"):
+        (programs / name).write_text("#!/bin/sh\necho 'sbatch: error: Invalid partition name specified' >&2\nexit 1\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    monkeypatch.setattr(cluster.shutil, "which", lambda name, **more: str(programs / name))
+    options = cluster.parameters(load("smoke"), name="x", alone=True)
+    for jobs in (1, 2):
+        with pytest.raises(ConfigError, match=r"the keys of `cluster` ask for: sbatch: error: Invalid partition name"):
+            cluster.submit(tmp_path / "jobs", options, cluster.Command("t2vgan.fit", []), jobs=jobs)

@@ -28,6 +28,11 @@ def fails_with(error: BaseException) -> Callable[[], None]:
             FileNotFoundError(2, "No such file or directory", "lion.mp4"),
             "[Errno 2] No such file or directory: 'lion.mp4'",
         ),
+        (
+            OSError(28, "No space left on device"),
+            "no room is left on the disk ([Errno 28] No space left on device): make room, then give the same command "
+            "again",
+        ),
     ],
 )
 def test_a_mistake_of_the_user(error: Exception, said: str, capsys: pytest.CaptureFixture[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import devices, training
+from t2vgan import devices, system, training
 from t2vgan.callbacks.ema import EMA
 from t2vgan.config import ConfigError, load, to_dict
 from t2vgan.devices import check_accumulable, check_compilable, precision, settled
@@ -95,6 +96,22 @@ def test_a_resumed_run_keeps_its_settings_and_notes_the_code():
     claim_run_dir(load("smoke", ["seed=9"]), run_dir, fast_dev_run=False)
     assert not (run_dir / "config.before-2.yaml").exists(), "nothing changed, nothing to keep"
     assert len((run_dir / "commit.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("file", [0, 1])
+def test_a_full_disk_leaves_the_settings_of_a_run_as_they_are(monkeypatch: pytest.MonkeyPatch, file: int):
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    before, written = (run_dir / "config.yaml").read_text(), []
+
+    def sync(path: Path) -> None:
+        written.append(path)
+        if len(written) > 2 * file:  # the file and its folder
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(system, "_sync", sync)
+    with pytest.raises(OSError, match="No space left"):
+        claim_run_dir(load("smoke", ["seed=9"]), run_dir, fast_dev_run=False)
+    assert (run_dir / "config.yaml").read_text() == before and not list(run_dir.glob(".*"))
 
 
 def test_processes_of_one_run_share_its_folder(monkeypatch: pytest.MonkeyPatch):

@@ -30,9 +30,10 @@ def write(sweep: Sweep) -> Path:
     order = f"{plan.metric}, {'least' if plan.minimize else 'most'} first; {seeds}; of the last validation"
     order += f"; all with {constant(plan)}" if constant(plan) else ""
     listed = [*done, *(row for row in trials if row["state"] != "done")]
+    why = ["why"] if any(row["why"] for row in listed) else []
     parts = [
         page.section(
-            "Trials", page.table(["trial", "state", plan.metric, *names, "why"], _cells(listed, names)), note=order
+            "Trials", page.table(["trial", "state", plan.metric, *names, *why], _cells(listed, names, why)), note=order
         ),
         page.section("What mattered", _importances(sweep, names, len(done))),
         page.section("Parallel coordinates", parallel_coordinates(done, names, plan.metric, plan.minimize)),
@@ -44,14 +45,14 @@ def write(sweep: Sweep) -> Path:
     return path
 
 
-def _cells(listed: list[dict[str, Any]], names: list[str]) -> list[list[Any]]:
+def _cells(listed: list[dict[str, Any]], names: list[str], why: list[str]) -> list[list[Any]]:
     return [
         [
             row["number"],
             row["state"],
             told(row["mean"], row["half"]) if row["state"] == "done" else "",
             *(shown(row["parameters"].get(name, "")) for name in names),
-            row["why"],
+            *(row[name] for name in why),
         ]
         for row in listed
     ]
@@ -89,7 +90,7 @@ def parallel_coordinates(done: list[dict[str, Any]], names: list[str], metric: s
         axis.axvline(x, color="#999", linewidth=0.8)
         for place, text in _ticks(column):
             box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
-            axis.annotate(text, (x, place), textcoords="offset points", xytext=(4, -2), fontsize=7, bbox=box)
+            axis.annotate(text, (x, place), textcoords="offset points", xytext=(4, 4), fontsize=7, bbox=box)
     axis.set(xticks=range(len(axes_names)), yticks=[], ylim=(-0.08, 1.08), xlim=(-0.2, len(axes_names) - 0.6))
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)

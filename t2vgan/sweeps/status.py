@@ -67,9 +67,8 @@ def told(mean: float, half: float) -> str:
 def table(sweep: Sweep) -> Table:
     plan, trials = sweep.plan, rows(sweep)
     names = varied(plan)
-    made = Table(
-        title=f"{plan.name}: {len(trials)} trials, {plan.metric}, {'less' if plan.minimize else 'more'} is better"
-    )
+    count, better = f"{len(trials)} trial{'s' * (len(trials) != 1)}", "less" if plan.minimize else "more"
+    made = Table(title=f"{plan.name}: {count}, {plan.metric}, {better} is better")
     for name in ("trial", "state", *names, plan.metric, "seeds", "why"):
         made.add_column(name, overflow="fold")
     for row in trials:

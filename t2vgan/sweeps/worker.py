@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan import resume
-from t2vgan.config import ConfigError
+from t2vgan.config import ConfigError, nearest
 from t2vgan.sweeps.plan import Plan
 
 POLL_S = 0.5
@@ -48,12 +48,16 @@ class Sweep:
         return self.folder / "asking"
 
 
+def folder_of(plan: Plan) -> Path:
+    return Path("runs") / "sweeps" / plan.name
+
+
 def open_sweep(plan: Plan, *, storage: str | None = None, folder: Path | None = None) -> Sweep:
     """Made on first use. Raises ConfigError when the sweep's file now asks another question than the record's."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder = folder or Path("runs") / "sweeps" / plan.name
+    folder = folder or folder_of(plan)
     folder.mkdir(parents=True, exist_ok=True)
     record: Any = storage
     if storage is None:
@@ -227,6 +231,8 @@ def run_trial(sweep: Sweep, trial: Any) -> None:
             sweep.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return
         measured = _values(run, plan.metric)
+        if not ended:
+            _check_metric(sweep, trial, run)
         if ended or not measured or not math.isfinite(measured[-1]):
             why = ended or f"no finite {plan.metric} at its end"
             trial.set_user_attr("why", why)
@@ -237,6 +243,23 @@ def run_trial(sweep: Sweep, trial: Any) -> None:
         trial.set_user_attr("values", values)
     sweep.study.tell(trial, statistics.fmean(values))
     print(f"trial {trial.number}: {plan.metric} = {statistics.fmean(values):.4g}", flush=True)
+
+
+def _check_metric(sweep: Sweep, trial: Any, run: Path) -> None:
+    """Ends the worker where no trial can succeed: the validations have no such figure."""
+    import optuna
+
+    path, metric = run / "evaluation.jsonl", sweep.plan.metric
+    lines = path.read_text().splitlines() if path.is_file() else []
+    known = [f"val/{name}" for name in (json.loads(lines[-1]) if lines else {})]
+    if not known or metric in known:
+        return
+    trial.set_user_attr("why", f"its validations have no {metric}")
+    sweep.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    raise ConfigError(
+        f"{sweep.plan.path}: metric.name: the validations have no {metric}{nearest(metric, known)}; "
+        f"{path} has those that there are"
+    )
 
 
 def _train(command: list[str], run: Path, metric: str, trial: Any) -> str:

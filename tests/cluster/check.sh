@@ -42,9 +42,22 @@ grep -h "going on from" stopped/job/*.out
 cmp whole/metrics.csv stopped/metrics.csv
 cmp whole/evaluation.jsonl stopped/evaluation.jsonl
 
-echo "== a sweep as a job array of two workers"
-job=$("$python" -m t2vgan.sweep "$repository/experiments/sweeps/smoke.yaml" --workers 2 --launch slurm |
-    sed -n 's/^jobs \([0-9]*\)_.*/\1/p')
+echo "== a sweep as a job array of two workers, one of them warned and queued again"
+sed 's/--new,/--new, cluster.cpus_per_task=1, trainer.devices=1, trainer.precision=32-true,/' \
+    "$repository/experiments/sweeps/smoke.yaml" > smoke.yaml
+sweep() { "$python" -m t2vgan.sweep smoke.yaml "$@"; }
+job=$(sweep --workers 2 --launch slurm | sed -n 's/^jobs \([0-9]*\)_.*/\1/p')
+until [ "$(find runs/sweeps -name last.ckpt | wc -l)" -ge 2 ]; do
+    sleep 0.2
+    [ -n "$(squeue -h -j "$job")" ] || { tail -n 20 runs/sweeps/smoke/jobs/*.out; exit 1; }
+done
+scancel --signal=USR2 "${job}_0"
+sleep 5
+squeue -j "$job"
+scontrol update JobId="${job}_0" StartTime=now || true
 wait_for "$job"
-"$python" -m t2vgan.sweep "$repository/experiments/sweeps/smoke.yaml" --report
+sweep --status
+[ "$(sweep --status | grep -c done)" = 2 ] || { tail -n 20 runs/sweeps/smoke/jobs/*.out; exit 1; }
+grep -h "going on from" runs/sweeps/smoke/0*/*.txt
+sweep --report
 echo "== all passed"

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from t2vgan.config import ConfigError
+from t2vgan.sweep import main
 from t2vgan.sweeps import report, status, worker
 from t2vgan.sweeps.plan import Plan, Range, read_plan
 from tests.sweeps.test_plan import file
@@ -78,6 +79,17 @@ def test_failed_and_nan_trials_are_recorded_as_such(
         3: ("done", ""),
     }
     assert "has what it said" in capsys.readouterr().out
+
+
+def test_a_metric_that_no_validation_has_ends_the_sweep_at_its_first_trial(monkeypatch: pytest.MonkeyPatch):
+    runs = Runs(monkeypatch, lambda s: 0.5)
+    sweep = worker.open_sweep(plan_of(method="grid", metric={"name": "val/kid_prob"}))
+    with pytest.raises(ConfigError, match=r"have no val/kid_prob, did you mean 'val/kid_probe'\?"):
+        worker.work(sweep)
+    assert len(runs.started) == 1
+    assert [(row["state"], row["why"]) for row in status.rows(sweep)] == [
+        ("failed", "its validations have no val/kid_prob")
+    ]
 
 
 def test_a_trial_that_was_stopped_is_gone_on_with_and_nothing_is_run_twice(monkeypatch: pytest.MonkeyPatch):
@@ -191,3 +203,11 @@ def test_a_page_of_few_trials_says_so(monkeypatch: pytest.MonkeyPatch):
 )
 def test_places_on_an_axis(column: list[Any], places: list[float]):
     assert report._places(column) == pytest.approx(places)
+
+
+@pytest.mark.parametrize("what", ["--status", "--report"])
+def test_nothing_to_show_where_nothing_was_begun(what: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "argv", ["sweep", str(file(Path.cwd())), what])
+    with pytest.raises(ConfigError, match=r"runs/sweeps/tried: no trial has been begun here"):
+        main()
+    assert not Path("runs").exists(), "looking leaves nothing behind"
