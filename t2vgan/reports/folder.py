@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import multiprocessing
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from t2vgan.reports.spaces import Embedding, extractor_of, frame_reader_of
 from t2vgan.shapes import Video
 
 RETRIEVER_CLIPS = 64  # real clips without a pair from which the judge of captions need not learn from the pairs
+LOOKED_AT = 32  # clips of each folder whose headers tell of sizes and frame rates
 LEAST_CAPTIONS = 16  # clips and captions that it learns from at least
 RETRIEVER_LOOKS, FEWEST_EPOCHS, MOST_EPOCHS = 48_000, 6, 30  # clips that it sees in all, in so many epochs
 
@@ -51,6 +54,7 @@ class Folder:
         self.real = real_clips(real, split=split, **view)
         found = partners(self.made, self.real, generated, real)
         self.partners = found[:num_clips]
+        check_readable(self.made, self.real, self.partners)
         self.unused = {
             "generated_without_caption": len(self.made.uncaptioned),
             "generated_without_real": len(self.made.clips) - len(found),
@@ -61,6 +65,9 @@ class Folder:
                 f"{self.unused['generated_without_real']} of {len(self.made.clips)} clips have the caption of no clip"
             )
             warnings.warn(f"{generated}: {told} in {real} and are left out", stacklevel=2)
+        self.unlike = unlike(self.made, self.real, size)
+        for told in self.unlike if multiprocessing.parent_process() is None else []:
+            warnings.warn(f"{generated} beside {real}: {told}", stacklevel=2)
         paired = {r for _, r in self.partners}
         others = [i for i in range(len(self.real)) if i not in paired]
         self.apart = len(others) >= len(self.partners)
@@ -113,6 +120,7 @@ class Folder:
             "reference": {"which": which, "clips": len(self.others)},
             "clip": {**self.view, "frame_stride": 1},
             "unused": self.unused,
+            "unlike": self.unlike,
             "retriever": self.retriever,
             "temporal_consistency": f"cosine of neighbouring frames' features: {self.frame_reader.name}",
         }
@@ -146,6 +154,18 @@ def check_count(folder: Path) -> None:
         raise ValueError(f"{folder}: {count} generated clips; at least {LEAST} are needed")
 
 
+def check_readable(made: Any, real: Any, pairs: Sequence[tuple[int, int]]) -> None:
+    """ValueError with the first reason where of none of these pairs both clips can be read."""
+    reasons: list[str] = []
+    for i, k in pairs:
+        one, _, why = readable(made, [i])
+        other, _, why_not = readable(real, [k])
+        if one and other:
+            return
+        reasons += why + why_not
+    raise ValueError(f"none of {len(pairs)} clips can be measured; {reasons[0]}")
+
+
 def partners(made: Any, real: Any, made_folder: Path, real_folder: Path) -> list[tuple[int, int]]:
     """(generated, real) of each generated clip that belongs to a real one. ValueError if none does."""
     places = list(reversed(range(len(real))))  # so that the first one with a name or caption is found
@@ -161,6 +181,31 @@ def partners(made: Any, real: Any, made_folder: Path, real_folder: Path) -> list
     if not found:
         raise ValueError(f"{made_folder}: none of its {len(made)} clips has the caption of a clip in {real_folder}")
     return found
+
+
+def unlike(made: Any, real: Any, size: int) -> list[str]:
+    """What the files' own sizes and frame rates are, where not all are alike; of the first few of each folder."""
+    from t2vgan.video.decode import probe_video
+    from t2vgan.video.sources import VideoError
+
+    infos = []
+    for clip in (*made.clips[:LOOKED_AT], *real.clips[:LOOKED_AT]):
+        with contextlib.suppress(VideoError):  # is told of when it is to be measured
+            infos.append(probe_video(clip.file))
+    sizes = sorted({(info.width, info.height) for info in infos})
+    rates = sorted({f"{info.fps:.3g}" for info in infos}, key=float)
+    told = []
+    if len(sizes) > 1:
+        names = ", ".join(f"{w} x {h}" for w, h in sizes)
+        told.append(
+            f"clips of different sizes ({names}) are all brought to {size} x {size}: the smaller ones look blurred"
+        )
+    if len(rates) > 1:
+        told.append(
+            f"clips of different frame rates ({', '.join(rates)} per second) are compared at the same instants: those "
+            "of lower rates show some frames twice"
+        )
+    return told
 
 
 def real_clips(root: Path, *, split: str, **view: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import signal
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +195,9 @@ def _work(make: Callable[[str], Source], device: str, rank: int, ranks: int, fol
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began this one
     if device == "cpu":
         torch.set_num_threads(max(1, cores() // ranks))
+    warnings.filterwarnings(
+        "ignore", category=UserWarning, module=r"t2vgan\."
+    )  # the process that began this one has told
     try:
         source = make(device)
         whole = sum(source.counts())

@@ -56,9 +56,21 @@ def test_without_spare_real_clips_there_is_no_floor(tmp_path: Path) -> None:
 def test_clips_that_are_too_short_are_left_out(tmp_path: Path) -> None:
     real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(24)])
     made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
-    source = Folder(made, real, EffNetFeatures(), **{**VIEW, "duration_s": 3.0})
-    with pytest.raises(ValueError, match="no clips to measure"):
-        measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
+    with pytest.raises(ValueError, match=r"none of 12 clips can be measured; .*1.00 s"):
+        Folder(made, real, EffNetFeatures(), **{**VIEW, "duration_s": 3.0})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sizes_and_rates_that_differ_are_told(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(12)])
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
+    assert Folder(made, real, EffNetFeatures(), **VIEW).protocol()["unlike"] == []
+    for name, fps in (("clip03", 8.0), ("clip04", 4.0)):
+        write_mp4(made / f"{name}.mp4", np.zeros((16, 64, 64, 3), np.uint8), fps=fps)
+    with pytest.warns(UserWarning, match="different sizes"):
+        source = Folder(made, real, EffNetFeatures(), **VIEW)
+    sizes, rates = source.protocol()["unlike"]
+    assert "(32 x 32, 64 x 64) are all brought to 32 x 32" in sizes and "(4, 8 per second)" in rates
 
 
 def test_clips_belong_together_by_caption_and_only_then_by_name(tmp_path: Path) -> None:
