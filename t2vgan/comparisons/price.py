@@ -99,6 +99,9 @@ def price_all(study: Study, results: Results) -> Path:
             f"{p['peak_mb']:.0f} MB",
             flush=True,
         )
+    where = sorted({known[arm]["machine"]["device"] for arm in study.arms})
+    if len(where) > 1:
+        print(f"these are prices of {' and '.join(where)}, which are not compared: delete {path}, measure all on one")
     return path
 
 
