@@ -32,7 +32,7 @@ class Recovery(Callback):
     Has to come after the average and before `Checkpointing`.
 
     Args:
-        folder: the run folder; what was done is told in its `doctor.txt`.
+        folder: the run folder; what was done, and that training diverged, is told in its `doctor.txt`.
         max_skipped: `trainer.max_skipped`.
         every_clips: between two copies.
     """
@@ -79,6 +79,7 @@ class Recovery(Callback):
         self._restored += 1
         what = f"the gradient was not finite in {self.max_skipped} rounds in a row ({players})"
         if self._restored > RESTORATIONS:
+            tell(trainer, self.folder, seen, f"training diverged: {what}")
             raise DivergedError(
                 f"training diverged: at {seen:,} clips {what}, again after going back {RESTORATIONS} times to the "
                 f"state of {self._good.clips_seen:,} clips, which is what is saved; lower d_optim.lr and g_optim.lr, "

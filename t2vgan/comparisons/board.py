@@ -15,8 +15,8 @@ from t2vgan.comparisons.measure import MEAN
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.rows import FD, Row, attributes, prices_of, table, verdict
 from t2vgan.comparisons.run import RUNS, how_many
-from t2vgan.comparisons.study import Question, Study
-from t2vgan.comparisons.widths import CRITICS, GENERATOR, game_of
+from t2vgan.comparisons.study import BESIDE, Question, Study, under
+from t2vgan.comparisons.widths import game_of
 from t2vgan.reports import page
 from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
@@ -49,7 +49,7 @@ def cells(row: Row, names: list[str]) -> list[str]:
         f"{row.parameters['generator']:,}",
         f"{row.parameters['critics']:,}",
         str(row.latency_ms),
-        f"{row.peak_mb:.0f}",
+        "" if math.isnan(row.peak_mb) else f"{row.peak_mb:.0f}",
     ]
 
 
@@ -135,24 +135,32 @@ def protocol(study: Study, results: Results, rows: list[Row], seconds: int | flo
         if len(study.search.factors) > 1
         else ""
     )
+    equal = (
+        f"Equal seconds: what an arm's validations were when training had taken {seconds:.0f} s, the whole training of "
+        "the cheapest arm. "
+    )
     return (
         f"{base.clips:,} clips for every arm, seeds {', '.join(map(str, study.seeds))}; mean ± half of the 95 % "
         f"interval over seeds (Student's t). Accuracies are (accuracy - floor) / (ceiling - floor) on test. {search}"
-        f"Equal seconds: what an arm's validations were when training had taken {seconds:.0f} s, the whole training of "
-        f"the cheapest arm. {costs(prices)} Memory: resident, of a training "
-        f"process. Latency: one clip on one thread. Designs of the literature are as wide as {GENERATOR:,} trained "
-        f"parameters of a generator and {CRITICS:,} of its critics allow, text encoders not counted."
+        f"{'' if math.isnan(seconds) else equal}{costs(prices, rows)} Latency: one clip on one thread."
     )
 
 
-def costs(prices: dict[str, Any]) -> str:
+def costs(prices: dict[str, Any], rows: list[Row]) -> str:
     """How seconds, memory and latency were had."""
     if not prices:
-        return "Seconds are those of training alone, of all threads."
+        where = sorted({machine for row in rows for machine in row.machines})
+        if len(where) > 1:
+            return f"Seconds, memory and latency are left out: the trainings ran on {' and '.join(where)}."
+        return (
+            f"Seconds are those of training alone, of all threads, or on the clock of a GPU ({where[0]}). Memory: that "
+            "of the GPU, else resident, of a training process."
+        )
     where = "; ".join(sorted({f"{p['machine']['device']}, commit {p['commit'][:8]}" for p in prices.values()}))
     return (
         "Seconds, clips per second, latency and memory are prices: each arm's rounds of training, measured alone on "
-        f"one thread of a processor ({where}), times the clips seen; training itself ran where the jsons say."
+        f"one thread of a processor ({where}), times the clips seen; training itself ran where the jsons say. Memory: "
+        "resident, of a training process."
     )
 
 
@@ -174,7 +182,9 @@ def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], s
 
 
 def command(study: Study) -> str:
-    return f"python -m t2vgan.compare {study.folder.as_posix()}"
+    """With those overrides that change a result."""
+    told = [word for word in study.overrides if not under(word.split("=", 1)[0], BESIDE)]
+    return " ".join([f"python -m t2vgan.compare {study.folder.as_posix()}", *told])
 
 
 def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], said: str) -> str:

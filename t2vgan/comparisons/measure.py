@@ -30,7 +30,7 @@ def finished(run: Path) -> dict[str, Any]:
     return {
         "figures": splits,
         "curve": curve(run),
-        "cost": cost(run, experiment),
+        "cost": cost(run),
         "parameters": parameters(experiment),
         # While others wait for the same GPU, processors have other things to do: see `price`.
         "latency_ms": None if torch.cuda.is_available() else latency_ms(file),
@@ -77,9 +77,14 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def cost(run: Path, experiment: Experiment) -> dict[str, float]:
-    """Of training alone. On a GPU the seconds on the clock count, for processors only wait there."""
+def cost(run: Path) -> dict[str, float | None]:
+    """Of training alone. On a GPU the seconds on the clock count, for processors only wait there.
+
+    None for a run that diverged before its first validation, when costs are noted.
+    """
     costs = lines(run / "cost.jsonl")
+    if not costs:
+        return dict.fromkeys(("cpu_s", "wall_s", "clips_per_s", "peak_mb"))
     last = costs[-1]
     seconds = last["wall_s" if torch.cuda.is_available() else "cpu_s"]
     return {
@@ -114,10 +119,18 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def processor() -> str:
+    """Its name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
 def machine() -> dict[str, Any]:
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {
-        "device": name,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
         "gpu": torch.cuda.is_available(),
         "cores": cores(),
         "torch": torch.__version__,

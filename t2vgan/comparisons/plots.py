@@ -13,7 +13,7 @@ from t2vgan.comparisons.rows import FD, NAMES, Row
 from t2vgan.reports import page
 from t2vgan.system import written_whole
 
-AXES = (("clips_seen", "clips"), ("cpu_s", "CPU-seconds of training"))
+AXES = (("clips_seen", "clips"), ("seconds", "seconds of training"))
 
 
 def figure(rows: Sequence[Row], *, baseline: str = "") -> Any:

@@ -47,9 +47,15 @@ def undrawn(experiment: Experiment, split: str, limit: int | None = None) -> Any
     return assemble.datasets(dataclasses.replace(experiment, data=data), source="render")(split, limit)
 
 
+def made_vectors(study: Study) -> dict[Path, str]:
+    """The files of word vectors that arms read and that are made from the captions of training, and how."""
+    read = {study.experiment(arm).text.vectors for arm in study.arms}
+    return {Path(file): how for file, how in study.vectors.items() if file in read}
+
+
 def make_vectors(study: Study) -> None:
-    """The files of word vectors that arms read and that are made from the captions of training."""
-    missing = {Path(file): how for file, how in study.vectors.items() if not Path(file).is_file()}
+    """Makes those that are missing."""
+    missing = {path: how for path, how in made_vectors(study).items() if not path.is_file()}
     if not missing:
         return
     from t2vgan.text.trained_vectors import MAKERS
@@ -102,8 +108,8 @@ def pack(study: Study, file: Path) -> None:
     analyses: dict[str, dict[str, bytes]] = {}
     make_vectors(study)
     make_captions(study)
-    for name in study.vectors:
-        members[name] = Path(name).read_bytes()
+    for path in made_vectors(study):
+        members[path.as_posix()] = path.read_bytes()
     for experiment in worlds(study):
         folder, wanted = assemble.cache_folder(experiment) / "text", set(captions_of(experiment))
         inside = (Path("data") / folder.relative_to(experiment.data.root)).as_posix()

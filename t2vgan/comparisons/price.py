@@ -42,15 +42,22 @@ def at_price(run: Mapping[str, Any], price: Mapping[str, Any]) -> dict[str, Any]
 
 def read(study: Study, results: Results) -> dict[str, Any]:
     """`price.json`'s content with the arms whose settings are still those; {} where there is none."""
+    found = content(results)
+    arms = found.get("arms", {})
+    held = {arm: p for arm, p in arms.items() if arm in study.arms and p["digest"] == digest(study, arm)}
+    return {**found, "arms": held} if found else {}
+
+
+def content(results: Results) -> dict[str, Any]:
+    """`price.json` as it is, with the prices of all arms that were ever measured; {} where there is none."""
     path = results.folder / FILE
     if not path.is_file():
         return {}
     try:
         found = json.loads(path.read_text())
-        if found["format"] != FORMAT:
+        if found["format"] != FORMAT or not all("digest" in p for p in found["arms"].values()):
             raise ValueError("another format")
-        arms = {arm: p for arm, p in found["arms"].items() if arm in study.arms and p["digest"] == digest(study, arm)}
-        return {**found, "arms": arms}
+        return found
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ConfigError(f"{path}: not a list of prices; delete it and measure again by --price") from None
 
@@ -60,11 +67,15 @@ def digest(study: Study, arm: str) -> str:
 
 
 def price_all(study: Study, results: Results) -> Path:
-    """Prices the arms that have none yet, each in a process of its own, one after the other."""
+    """Prices the arms that have none yet, each in a process of its own, one after the other.
+
+    What `price.json` says of arms that are not asked for stays in it.
+    """
     from t2vgan import runs
-    from t2vgan.comparisons.measure import machine
+    from t2vgan.comparisons.measure import machine, processor
 
     path, spawn = results.folder / FILE, multiprocessing.get_context("spawn")
+    every = content(results).get("arms", {})
     known = read(study, results).get("arms", {})
     for arm in study.arms:
         if arm not in known:
@@ -79,26 +90,19 @@ def price_all(study: Study, results: Results) -> Path:
             process.join()
             where = {"machine": {**machine(), "device": processor(), "gpu": False}, "commit": runs.commit()}
             known[arm] = {"digest": digest(study, arm), **found, **where}
+            every[arm] = known[arm]
             with written_whole(path) as part:
-                part.write_text(json.dumps({"format": FORMAT, "threads": 1, "arms": known}, indent=1) + "\n")
+                part.write_text(json.dumps({"format": FORMAT, "threads": 1, "arms": every}, indent=1) + "\n")
         p = known[arm]
         print(
             f"{arm}: {1000 * p['cpu_s_per_clip']:.1f} ms of CPU a clip, {p['latency_ms']:.0f} ms latency, "
             f"{p['peak_mb']:.0f} MB",
             flush=True,
         )
+    where = sorted({known[arm]["machine"]["device"] for arm in study.arms})
+    if len(where) > 1:
+        print(f"these are prices of {' and '.join(where)}, which are not compared: delete {path}, measure all on one")
     return path
-
-
-def processor() -> str:
-    """Its name, where the system tells it."""
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
 
 
 def _priced(experiment: Experiment, tell: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan.comparisons.study import Job, Search, Study
-from t2vgan.config import ConfigError
+from t2vgan.config import ConfigError, nearest
 from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
 
@@ -30,8 +30,8 @@ class Results:
         if found is not None:
             if found["digest"] != job.digest:
                 raise ConfigError(
-                    f"{self.path(job)}: made with other settings than {job.file} now has: delete it to train this arm "
-                    "anew, or take the change back"
+                    f"{self.path(job)}: made with other settings than {job.file} now has: delete it and its run in "
+                    "runs/compare to train this arm anew, or take the change back"
                 )
             return found
         for path in sorted(self.root.glob(f"*/{job.name.split('.', 1)[0]}.*.json")):
@@ -61,9 +61,9 @@ class Results:
         if len(jobs) == 1:
             return jobs[0].factor
         found = {job.factor: self.of(job) for job in jobs}
-        if any(result is None for result in found.values()):
-            return None
         scores = {f: score(result, self.study.search) for f, result in found.items() if result is not None}
+        if len(scores) < len(found):
+            return None
         usable = {f: value for f, value in scores.items() if value is not None}
         if not usable:
             return 1.0 if 1.0 in found else jobs[0].factor  # none has come through: its own rates, for the record
@@ -79,10 +79,18 @@ class Results:
 
 
 def score(result: dict[str, Any], search: Search) -> float | None:
-    """The search's metric at the last validation; None for a run that failed or where it could not be had."""
-    curve = result.get("curve") or [{}]
-    value = curve[-1].get(search.metric)
-    return float(value) if value is not None and not result.get("failed") else None
+    """The search's metric at the last validation; None for a run that failed or where it could not be had.
+
+    ConfigError for a metric that validations do not have.
+    """
+    if result.get("failed") or not result.get("curve"):
+        return None
+    last = result["curve"][-1]
+    if search.metric not in last:
+        said = f"study.yaml: search.metric '{search.metric}' is nothing that a validation says"
+        raise ConfigError(f"{said}{nearest(search.metric, last)}; it says: {', '.join(last)}")
+    value = last[search.metric]
+    return None if value is None else float(value)
 
 
 def read(path: Path) -> dict[str, Any] | None:

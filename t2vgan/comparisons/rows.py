@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,10 @@ def estimate(values: Sequence[Any]) -> Estimate:
 
 @dataclass(frozen=True)
 class Row:
-    """One arm. `curves`: one list of validations for each seed."""
+    """One arm. `curves`: one list of validations for each seed; `seconds` in them is what training had taken by then.
+
+    What cannot be compared with the other arms is NaN, and left out of the curves: see `table`.
+    """
 
     arm: str
     seeds: tuple[int, ...]
@@ -57,29 +60,27 @@ class Row:
     curves: tuple[tuple[Mapping[str, Any], ...], ...]
     diverged: int  # seeds whose gradients stopped being finite before the end
     commits: tuple[str, ...]
+    machines: tuple[str, ...]  # that trained its runs
 
     def value(self, metric: str, *, at: str) -> Estimate:
         return (self.figures if at == "clips" else self.cheap)[metric]
 
 
-def seconds_of(point: Mapping[str, Any], gpu: bool) -> float:
-    return float(point["wall_s" if gpu else "cpu_s"])
-
-
-def on_gpu(result: Mapping[str, Any]) -> bool:
-    return bool(result["machine"]["gpu"])
-
-
 def table(study: Study, results: Results) -> tuple[list[Row], float]:
     """The rows of the arms that have a finished seed, best first, and the seconds that `cheap` stands for.
 
-    Where all of them have a price, seconds, latency and memory are what it says.
+    Where all of them have a price, seconds, latency and memory are what it says. Else they are those of the trainings,
+    where one kind of machine made them all; of several kinds they are not to be compared, and NaN.
     """
     found = {arm: runs for arm in study.arms if (runs := results.seeds(arm))}
-    prices = prices_of(study, results, found)
-    found = {arm: [price.at_price(run, prices[arm]) for run in runs] if prices else runs for arm, runs in found.items()}
     if not found:
         return [], math.nan
+    prices = prices_of(study, results, found)
+    if prices:
+        found = {arm: [price.at_price(run, prices[arm]) for run in runs] for arm, runs in found.items()}
+    elif len(machines(found.values())) > 1:
+        found = {arm: [without_costs(run) for run in runs] for arm, runs in found.items()}
+    found = {arm: [timed(run) for run in runs] for arm, runs in found.items()}
     everything = [run for runs in found.values() for run in runs]
     budget = min(spent(run) for run in [run for run in everything if not run.get("failed")] or everything)
     rows = [row(study, results, arm, runs, budget) for arm, runs in found.items()]
@@ -88,13 +89,36 @@ def table(study: Study, results: Results) -> tuple[list[Row], float]:
 
 
 def prices_of(study: Study, results: Results, arms: Collection[str]) -> dict[str, Any]:
-    """The prices of these arms; {} where one has none, for what is measured in two ways is not to be compared."""
+    """The prices of these arms; {} where one has none or was priced on another kind of processor than the others.
+
+    For what is measured in two ways is not to be compared.
+    """
     known = price.read(study, results).get("arms", {})
-    return {arm: known[arm] for arm in arms} if all(arm in known for arm in arms) else {}
+    if not all(arm in known for arm in arms) or len({known[arm]["machine"]["device"] for arm in arms}) > 1:
+        return {}
+    return {arm: known[arm] for arm in arms}
+
+
+def machines(runs: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """The kinds of machines that trained these arms' runs."""
+    return sorted({run["machine"]["device"] for each in runs for run in each})
+
+
+def without_costs(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a run whose costs cannot be compared with those of others."""
+    curve = [{k: v for k, v in point.items() if k not in ("cpu_s", "wall_s")} for point in run["curve"]]
+    return {**run, "curve": curve, "cost": dict.fromkeys(run["cost"]), "latency_ms": None}
+
+
+def timed(run: Mapping[str, Any]) -> dict[str, Any]:
+    """With `seconds` in each validation: of all threads, or on the clock where a GPU trained; without where unknown."""
+    key = "wall_s" if run["machine"]["gpu"] else "cpu_s"
+    return {**run, "curve": [{**p, "seconds": float(p[key])} if key in p else p for p in run["curve"]]}
 
 
 def spent(run: Mapping[str, Any]) -> float:
-    return seconds_of(run["curve"][-1], on_gpu(run))
+    """Seconds of the whole training; NaN where they are not known, as of one that diverged before any validation."""
+    return run["curve"][-1].get("seconds", math.nan) if run["curve"] else math.nan
 
 
 def row(study: Study, results: Results, arm: str, runs: list[dict[str, Any]], budget: int | float) -> Row:
@@ -110,11 +134,12 @@ def row(study: Study, results: Results, arm: str, runs: list[dict[str, Any]], bu
         clips_per_s=measured([run["cost"]["clips_per_s"] for run in runs]),
         seconds=statistics.fmean(spent(run) for run in runs),
         latency_ms=measured([run["latency_ms"] for run in runs]),
-        peak_mb=max(run["cost"]["peak_mb"] for run in runs),
+        peak_mb=max((mb for run in runs if (mb := run["cost"]["peak_mb"]) is not None), default=math.nan),
         parameters=runs[0]["parameters"],
         curves=tuple(tuple(run["curve"]) for run in runs),
         diverged=sum(bool(run.get("failed")) for run in runs),
         commits=tuple(sorted({run["commit"] for run in runs})),
+        machines=tuple(machines([runs])),
     )
 
 
@@ -129,8 +154,8 @@ def over_seeds(figures: list[dict[str, Any]]) -> dict[str, Estimate]:
 
 def at_seconds(run: Mapping[str, Any], metric: str, seconds: int | float) -> float:
     """A figure of the validations when training had taken so long: on the line between the two around it."""
-    points = [(seconds_of(p, on_gpu(run)), p[metric]) for p in run["curve"] if p.get(metric) is not None]
-    if not points:
+    points = [(p["seconds"], p[metric]) for p in run["curve"] if p.get(metric) is not None and "seconds" in p]
+    if not points or math.isnan(seconds):
         return math.nan
     times, values = zip(*points, strict=True)
     return float(np.interp(seconds, times, values, left=math.nan))  # before the first one nothing is known
@@ -159,9 +184,15 @@ def sentence(rows: Sequence[Row], baseline: str, metric: str, at: str) -> str:
     rest = [r for r in known if r is not first]
     second = choose(rest, key=lambda r: r.value(metric, at=at).mean)
     a, b = first.value(metric, at=at), second.value(metric, at=at)
-    apart = "" if abs(a.mean - b.mean) > sum(h for h in (a.half, b.half) if h == h) else "; the intervals overlap"
-    said = f"At equal {at}, {NAMES[metric]}: {first.arm} leads with {a}, then {second.arm} with {b}{apart}."
+    said = f"At equal {at}, {NAMES[metric]}: {first.arm} leads with {a}, then {second.arm} with {b}{doubt(a, b)}."
     own = next((r for r in known if r.arm == baseline), None)
     if own is None or own is first or own is second:
         return said
     return f"{said} {baseline}: {own.value(metric, at=at)}."
+
+
+def doubt(a: Estimate, b: Estimate) -> str:
+    """What speaks against taking the difference of two arms for more than chance."""
+    if math.isnan(a.half) or math.isnan(b.half):
+        return "; of a single seed, there is no interval"
+    return "" if abs(a.mean - b.mean) > a.half + b.half else "; the intervals overlap"

@@ -14,12 +14,13 @@ from rich.console import Console
 from t2vgan.comparisons import measure
 from t2vgan.comparisons.prepare import make_vectors
 from t2vgan.comparisons.results import Results
-from t2vgan.comparisons.study import Job, Study
-from t2vgan.config import ConfigError
+from t2vgan.comparisons.study import Job, Study, digest_of
+from t2vgan.config import ConfigError, load
 from t2vgan.resume import FINISHED, is_finished
 
 RUNS = Path("runs") / "compare"
 STOPPED = 130  # what a command says that was stopped by Ctrl-C
+DIVERGED = "training diverged"  # in doctor.txt, by `callbacks.recovery`; of a run that goes on it only says "back to"
 
 Train = Callable[[list[str]], int]
 
@@ -77,10 +78,27 @@ def run_all(study: Study, results: Results, *, train: Train | None = None) -> No
 
 
 def measured(study: Study, results: Results, job: Job) -> None:
-    """Looks at the run of a job that has ended, and writes its json."""
+    """Looks at the run of a job that has ended, and writes its json. ConfigError for a run of other settings."""
     folder = run_dir(study, job)
+    check_same(folder, job)
     result = measure.searched(folder) if job.search else measure.finished(folder)
     results.write(job, {**result, **({"failed": "diverged"} if diverged(folder) else {})})
+
+
+def check_same(folder: Path, job: Job) -> None:
+    """The folder may hold a run of before the experiment was changed, and its figures are not those of the job."""
+    file = folder / "config.yaml"
+    if not file.is_file():
+        return
+    try:
+        same = digest_of(load(file)) == job.digest
+    except ConfigError:  # of a version that had other keys
+        same = False
+    if not same:
+        raise ConfigError(
+            f"{folder}: a run with other settings than {job.file} now has: move it away or delete it to train this arm "
+            "anew, or take the change back"
+        )
 
 
 def outstanding(study: Study, results: Results) -> int:
@@ -92,7 +110,7 @@ def outstanding(study: Study, results: Results) -> int:
 def diverged(run: Path) -> bool:
     """Whether a run has ended since its gradients were no longer finite, and not for another reason."""
     doctor = run / "doctor.txt"
-    return not (run / FINISHED).is_file() and doctor.is_file() and "the gradient was not finite" in doctor.read_text()
+    return not (run / FINISHED).is_file() and doctor.is_file() and DIVERGED in doctor.read_text()
 
 
 def told_of(job: Job) -> str:

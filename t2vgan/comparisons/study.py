@@ -141,7 +141,7 @@ def read_study(folder: Path, *, overrides: Sequence[str] = (), only: Sequence[st
         arms={arm: path for arm, path in arms.items() if not only or arm in only},
         seeds=_seeds(content.get("seeds", [0]), folder / FILE),
         search=_search(content.get("search", {}), folder / FILE),
-        questions=tuple(_question(q, arms, folder / FILE) for q in content.get("questions", [])),
+        questions=_questions(content.get("questions", []), arms, folder / FILE),
         baseline=str(content.get("baseline", "")),
         vectors=_vectors(content.get("vectors", {}), folder / FILE),
         overrides=tuple(overrides),
@@ -180,10 +180,20 @@ def _search(value: Any, path: Path) -> Search:
     known = list(Search.__dataclass_fields__)
     if not isinstance(value, dict) or any(key not in known for key in value):
         raise ConfigError(f"{path}: search has the keys {', '.join(known)}, not {value}")
-    found = Search(**{**value, "factors": tuple(float(f) for f in value.get("factors", Search.factors))})
-    if not found.factors or min(found.factors) <= 0 or not 0 < found.share <= 1 or found.goal not in ("min", "max"):
+    try:
+        found = Search(**{**value, "factors": tuple(float(f) for f in value.get("factors", Search.factors))})
+        usable = bool(found.factors) and min(found.factors) > 0 and 0 < found.share <= 1
+    except (TypeError, ValueError):  # of another kind than numbers
+        usable = False
+    if not usable or found.goal not in ("min", "max"):
         raise ConfigError(f"{path}: search needs factors above 0, a share of at most 1 and the goal min or max")
     return found
+
+
+def _questions(value: Any, arms: dict[str, Path], path: Path) -> tuple[Question, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{path}: questions is a list, each with name, ask and arms, not {value}")
+    return tuple(_question(each, arms, path) for each in value)
 
 
 def _question(value: Any, arms: dict[str, Path], path: Path) -> Question:

@@ -55,10 +55,11 @@ def run_all(study: Study, results: Results, *, workers: int, work: Work | None =
     try:
         while crew.hire():
             crew.wait()
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C, or a result that cannot be read: no training is left behind
         crew.stop()
         raise
-    print(file=sys.stderr if not sys.stdout.isatty() else sys.stdout, end="\n" if sys.stdout.isatty() else "")
+    if sys.stdout.isatty():
+        print()  # after the line that is written over and over
     if crew.failed:
         raise ConfigError(f"{len(crew.failed)} of {study.name} failed: " + "; ".join(crew.failed.values()))
 
@@ -78,7 +79,6 @@ class Crew:
     tries: Counter[str] = field(default_factory=Counter)
     begun: float = field(default_factory=time.monotonic)
     shown: float = 0.0
-    clips: int = 0  # of the jobs that this command has done
 
     def hire(self) -> bool:
         """Starts processes while there are jobs; whether there is anything to wait for."""
@@ -107,8 +107,8 @@ class Crew:
 
     def note(self, job: Job, status: int) -> None:
         if status == 0:
-            self.clips += job.experiment.clips
-        elif status == TAKEN:
+            return
+        if status == TAKEN:
             self.not_before[job.name] = time.monotonic() + AGAIN_S
         elif (status < 0 or status == 255) and self.tries[job.name] < TRIES:
             self.say(f"{job.name}: its process was killed; it goes on in another one")

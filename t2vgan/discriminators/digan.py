@@ -4,7 +4,8 @@ The motion critic is told (i_1, i_2, dt): two frames and a map that holds their 
 channels. Any two frames do, so that long clips cost no more than short ones. Both are StyleGAN2's residual critic
 (Karras et al. 2020).
 
-Deviations: the caption is weighed as StyleGAN-V's critic weighs it; averages instead of smoothing filters; widths.
+Deviations: the caption is weighed as StyleGAN-V's critic weighs it; averages instead of smoothing filters; linear
+layers without equalised learning rates; widths.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""StyleGAN-V's critic (Skorokhodov et al. 2022, section 3.3): a few frames with the time that lies between them.
+"""StyleGAN-V's critic (Skorokhodov et al. 2022, section 3.2): a few frames with the time that lies between them.
 
 StyleGAN2's residual critic (Karras et al. 2020) looks at each of `frames` frames (3 in the paper) down to a small size,
 where the frames are put side by side as channels; from there on it looks at them together. What it is told, the
@@ -6,7 +6,8 @@ distances in time as waves and the condition, goes through a mapping network, an
 of the features: there is no other.
 
 Deviations: the caption's sentence in the place of the class label; frames are joined at 8 x 8 pixels; averages instead
-of smoothing filters before halving; widths.
+of smoothing filters before halving; linear layers without equalised learning rates, and no table of embeddings of the
+distances beside the waves; widths.
 """
 
 from __future__ import annotations

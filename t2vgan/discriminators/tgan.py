@@ -1,7 +1,7 @@
 """TGAN's critic (Saito et al. 2017): a Wasserstein critic of whole clips, kept Lipschitz by clipping singular values.
 
-Section 3.3 and algorithm 1: after every fifth step the singular values of each layer's weights are cut to at most 1,
-and the gains of batch normalisations to at most the standard deviations that they divide by. Table 2 has the layers.
+Singular value clipping: after every fifth step the singular values of each layer's weights are cut to at most 1, and
+the gains of batch normalisations to at most the standard deviations that they divide by (table 2, by kind of layer).
 Goes with the loss `wasserstein`. The caption is weighed by projection (Miyato & Koyama 2018), whose weights are clipped
 likewise.
 

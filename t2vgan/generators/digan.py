@@ -3,11 +3,13 @@
 Section 3.1: v(x, y, t) = a network of layers without convolutions, whose first one is
 sin(s_x w_x x + s_y w_y y + s_t w_t t + b), with s_t smaller than s_x and s_y so that motion is smooth. Section 3.2:
 the content z_I sets all layers by way of w_I, as in INR-GAN (Skorokhodov et al. 2021); the motion z_M sets w_t alone,
-and does so in view of the content. Layers are modulated by products of two thin matrices (INR-GAN, section 3.1), and
-pixels are refined from coarse to fine (section 3.2 there).
+and does so in view of the content. Layers are modulated by products of two thin matrices (INR-GAN, section 3.1), in
+the form of the authors' published networks, W * (1 + A B) with rows of unit length, and pixels are refined from coarse
+to fine (section 3.2 there).
 
 Deviations: the caption stands beside the noise of both mapping networks, as class labels do in the authors' conditional
-model; widths.
+model; in the layer of sines the content has no say: w_x, w_y and b are the same for all clips, and w_t is a linear
+function of the motion vector; widths.
 """
 
 from __future__ import annotations

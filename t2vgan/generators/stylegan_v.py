@@ -3,13 +3,13 @@
 Section 3.1: noise at equidistant anchors in time goes through one-dimensional convolutions without padding to the
 trajectory u_0, u_1, ...; between two anchors the motion code is an acyclic positional encoding, waves whose periods and
 phases the left anchor sets, from which the line between their values at the two anchors is taken and to which the line
-between two learned codes A u is added, so that codes are continuous and never repeat. Section 3.2: StyleGAN2's
-synthesis (Karras et al. 2020) starts from its constant and the motion code side by side; styles come from the content
-alone.
+between two learned codes A u is added, so that codes are continuous and never repeat. StyleGAN2's synthesis (Karras et
+al. 2020) starts from its constant and the motion code side by side; styles come from the content alone.
 
 Deviations: the caption stands in the place of the class label, beside the content noise and beside the noise of the
-anchors; anchors every half second and periods from 0.5 to 8 s, for clips of two seconds; mapping network of two layers;
-widths.
+anchors; anchors every half second and periods from 0.5 to 8 s, for clips of two seconds; convolutions over three
+anchors; mapping network of two layers; learning rates are equalised in linear layers alone, not in the synthesis nor in
+the convolutions over anchors (which learn slowly in the authors' networks); widths.
 """
 
 from __future__ import annotations

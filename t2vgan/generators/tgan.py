@@ -1,10 +1,10 @@
 """TGAN (Saito et al. 2017): one network makes a latent for every frame at once, another turns latents into images.
 
-Section 3.1: z_0 goes through G_0, transposed convolutions along time, to z_1^1..z_1^T; section 3.2: the frame t is
-G_1(z_0, z_1^t). Table 1 has the layers.
+Section 3: z_0 goes through G_0, transposed convolutions along time, to z_1^1..z_1^T; the frame t is G_1(z_0, z_1^t).
+Table 1 has the layers.
 
-Deviations: the caption's code stands beside z_0 wherever z_0 is read, as class labels do in the conditional model of
-section 3.3; z_0 is normal instead of uniform; widths.
+Deviations: the caption's code stands beside z_0 wherever z_0 is read, as class labels do in the authors' conditional
+model; z_0 is normal instead of uniform; widths.
 """
 
 from __future__ import annotations

@@ -3,16 +3,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from t2vgan.comparisons import board
+from t2vgan.comparisons import board, measure
 from t2vgan.comparisons.results import Results
-from t2vgan.comparisons.rows import at_seconds, attributes, estimate, table, verdict
-from t2vgan.comparisons.study import Study
+from t2vgan.comparisons.rows import at_seconds, attributes, estimate, table, timed, verdict
+from t2vgan.comparisons.study import Study, read_study
 
 Made = Callable[..., dict[str, Any]]
 
@@ -26,10 +26,11 @@ def test_an_estimate_is_students():
 
 def test_reading_off_at_equal_seconds(made: Made):
     """Accuracy rises by 0.04 a second from a quarter of the way on; before the first validation nothing is known."""
-    run = made(accuracy=0.8, fd=40.0, seconds=20.0)
+    run = timed(made(accuracy=0.8, fd=40.0, seconds=20.0))
     assert at_seconds(run, "normalised/mean", 10.0) == pytest.approx(0.4)
     assert at_seconds(run, "normalised/mean", 12.5) == pytest.approx(0.5)
     assert at_seconds(run, "fd_probe", 20.0) == pytest.approx(40.0)
+    assert math.isnan(at_seconds(run, "fd_probe", 4.0))
 
 
 def test_the_table(study: Study, whole: Results):
@@ -62,6 +63,53 @@ def test_intervals_that_overlap_are_said_to(study: Study, results: Results, made
     assert "other leads" in said[0] and "the intervals overlap" in said[0]
 
 
+def test_of_a_single_seed_nothing_is_sure(study: Study, whole: Results):
+    for arm in study.arms:
+        whole.path(study.run(arm, 1, whole.factor(arm) or 0.0)).unlink()
+    said = verdict(table(study, whole)[0], "ours")
+    assert all("of a single seed, there is no interval" in line for line in said)
+
+
+def test_seconds_of_a_gpu_are_those_on_the_clock(study: Study, whole: Results):
+    """A GPU trained everything, twice as long on the clock as its processor was busy."""
+    change(study, whole, study.arms, device="a GPU", gpu=True, clock=2.0)
+    rows, seconds = table(study, whole)
+    assert seconds == 20.0 and rows[0].curves[0][-1]["seconds"] == rows[0].seconds == 40.0
+
+
+def test_seconds_of_several_machines_are_not_compared(study: Study, whole: Results, tmp_path: Path):
+    change(study, whole, ["ours"], device="a GPU", gpu=True)
+    rows, seconds = table(study, whole)
+    assert math.isnan(seconds) and [row.arm for row in rows] == ["ours", "other"]
+    for row in rows:
+        told = (row.cheap["fd_probe"].mean, row.clips_per_s.mean, row.latency_ms.mean, row.peak_mb, row.seconds)
+        assert all(map(math.isnan, told)) and not math.isnan(row.figures["fd_probe"].mean)
+    paths = board.write(study, whole, pictures=tmp_path)
+    page = paths[2].read_text()
+    assert "the trainings ran on a GPU and x86_64" in page and "when training had taken" not in page
+    assert "nan" not in paths[1].read_text() and json.loads(paths[0].read_text())["equal_seconds"] is None
+
+
+def change(study: Study, results: Results, arms: Iterable[str], *, device: str, gpu: bool, clock: float = 1.0) -> None:
+    """As if another machine had trained these arms."""
+    for arm in arms:
+        for seed in study.seeds:
+            job = study.run(arm, seed, results.factor(arm) or 0.0)
+            found = results.of(job)
+            assert found is not None
+            curve = [{**point, "wall_s": clock * point["cpu_s"]} for point in found["curve"]]
+            results.write(job, {**found, "curve": curve, "machine": {**found["machine"], "device": device, "gpu": gpu}})
+
+
+def test_a_run_that_diverged_before_any_validation_is_shown(study: Study, whole: Results, tmp_path: Path):
+    job = study.run("ours", 0, 1.0)
+    nothing = measure.cost(tmp_path)
+    whole.write(job, {**(whole.of(job) or {}), "curve": [], "cost": nothing, "failed": "diverged"})
+    rows, seconds = table(study, whole)
+    assert rows[0].diverged == 1 and seconds == 10.0 and rows[0].peak_mb == 500.0
+    assert "2, 1 diverged" in board.write(study, whole, pictures=tmp_path)[1].read_text()
+
+
 def test_what_is_written(study: Study, whole: Results, tmp_path: Path):
     paths = board.write(study, whole, pictures=tmp_path / "pictures")
     assert [p.name for p in paths] == ["leaderboard.json", "leaderboard.md", "leaderboard.html", "small_which.png"]
@@ -91,6 +139,11 @@ def test_figures_that_could_not_be_had(study: Study, results: Results, made: Mad
         results.write(study.run(arm, 0, 1.0), found)
     page = board.write(study, results, pictures=tmp_path)[2].read_text()
     assert "normalised accuracy: too few arms to say" in page
+
+
+def test_the_command_says_what_changes_a_result(folder: Path):
+    study = read_study(folder, overrides=["data.root=/elsewhere", "clips=16"])
+    assert board.command(study) == f"python -m t2vgan.compare {folder.as_posix()} clips=16"
 
 
 def test_nothing_to_report(study: Study, results: Results):

@@ -46,5 +46,20 @@ def test_what_is_missing_where_it_cannot_be_made_is_told_in_one_line(small: Stud
         prepare.make_captions(small)
 
 
+def test_vectors_are_made_for_the_arms_that_are_asked_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """So that one arm can be trained where gensim is missing, which another arm's vectors need."""
+    monkeypatch.chdir(tmp_path)
+    with (folder / "other.yaml").open("a") as file:
+        file.write("text: {vectors: made/noise.txt}\n")
+    with (folder / "study.yaml").open("a") as file:
+        file.write("vectors: {made/noise.txt: random, made/none.txt: word2vec}\n")
+    prepare.make_vectors(read_study(folder, only=["ours"], overrides=SMALL))
+    assert not Path("made").exists()
+    prepare.make_vectors(read_study(folder, overrides=SMALL))
+    assert [path.name for path in Path("made").iterdir()] == ["noise.txt"]
+
+
 def missing(*args: Any, **options: Any) -> None:
     raise ModuleNotFoundError("No module named 'spacy'", name="spacy")

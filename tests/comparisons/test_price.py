@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from t2vgan.comparisons.study import Study, digest_of, read_study
 from t2vgan.config import ConfigError, load
 
 Made = Callable[..., dict[str, Any]]
+FORK = multiprocessing.get_context("fork")
 
 
 def priced(study: Study, results: Results, **per_clip: float) -> Path:
@@ -68,6 +70,26 @@ def test_an_arm_without_a_price_that_holds_leaves_seconds_as_they_were(study: St
     path.write_text("{}")
     with pytest.raises(ConfigError, match="not a list of prices"):
         table(study, whole)
+
+
+def test_prices_of_two_processors_are_not_compared(study: Study, whole: Results):
+    path = priced(study, whole, ours=0.2, other=0.1)
+    content = json.loads(path.read_text())
+    content["arms"]["other"]["machine"]["device"] = "another processor"
+    path.write_text(json.dumps(content))
+    assert table(study, whole)[1] == 10.0, "seconds of the trainings"
+
+
+def test_pricing_one_arm_leaves_the_others_prices(
+    study: Study, whole: Results, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = priced(study, whole, ours=0.2)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda how: FORK)
+    monkeypatch.setattr(price, "price", lambda e: {"cpu_s_per_clip": 0.3, "latency_ms": 1.0, "peak_mb": 2.0})
+    one = read_study(folder, only=["other"])
+    price.price_all(one, whole)
+    arms = json.loads(path.read_text())["arms"]
+    assert arms["ours"]["cpu_s_per_clip"] == 0.2 and arms["other"]["cpu_s_per_clip"] == 0.3
 
 
 def test_a_gpus_result_without_latency_can_be_shown(study: Study, whole: Results):

@@ -51,6 +51,13 @@ def test_the_best_rate_is_chosen_when_all_are_there(study: Study, results: Resul
     assert results.factor("ours") == 1.0, "what has failed is no good, however low its last figure was"
 
 
+def test_a_metric_that_there_is_not_is_said_at_the_first_result(study: Study, results: Results, made: Made):
+    results.study = dataclasses.replace(study, search=dataclasses.replace(study.search, metric="fd_prob"))
+    results.write(study.searches("ours")[0], made(accuracy=0.1, fd=90.0, seconds=1.0))
+    with pytest.raises(ConfigError, match=r"search.metric 'fd_prob' is nothing .* did you mean 'fd_probe'\?"):
+        results.factor("ours")
+
+
 def test_more_can_be_better(study: Study, results: Results, made: Made):
     more = dataclasses.replace(study.search, metric="normalised/mean", goal="max")
     results.study = dataclasses.replace(study, search=more)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,16 @@ import pytest
 from t2vgan.comparisons import measure, run
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.study import Study
-from t2vgan.config import ConfigError
+from t2vgan.config import ConfigError, to_yaml
 
 Made = Callable[..., dict[str, Any]]
 
 
 class Trainer:
-    """In the place of trainings: notes what is asked for, leaves what a run leaves. `says`: exit status by run."""
+    """In the place of trainings: notes what is asked for, leaves what a run leaves. `says`: exit status by run.
+
+    3: it diverged; 4: stopped after it had gone back to a good state and on.
+    """
 
     def __init__(self, says: dict[str, int] | None = None) -> None:
         self.says, self.asked = says or {}, []
@@ -30,7 +34,10 @@ class Trainer:
         if status == 0:
             (folder / "finished.json").write_text(json.dumps({"clips_seen": int(told["clips"])}))
         elif status == 3:  # diverged
-            (folder / "doctor.txt").write_text("the gradient was not finite in 20 rounds in a row (d)")
+            (folder / "doctor.txt").write_text("64 clips: training diverged: the gradient was not finite in 20 rounds")
+        elif status == 4:
+            (folder / "doctor.txt").write_text("64 clips: the gradient was not finite: back to the state of 32 clips")
+            return run.STOPPED
         return status
 
 
@@ -98,6 +105,30 @@ def test_what_diverges_is_told_and_the_study_goes_on(study: Study, results: Resu
     run.run_all(study, results, train=train)
     assert train.asked == ALL and results.factor("other") == 1.0
     assert [r.get("failed") for r in results.seeds("ours")] == ["diverged", None]
+
+
+def test_a_run_that_went_back_and_was_stopped_has_not_diverged(study: Study, results: Results):
+    with pytest.raises(KeyboardInterrupt):
+        run.run_all(study, results, train=Trainer({"other.search-1": 4}))
+    train = Trainer()
+    run.run_all(study, results, train=train)
+    assert train.asked == ALL, "gone on with"
+    assert all(result.get("failed") is None for arm in study.arms for result in results.seeds(arm))
+
+
+def test_a_run_of_before_a_change_is_not_measured_as_the_new_one(study: Study, results: Results):
+    run.run_all(study, results, train=Trainer())
+    job = study.run("ours", 0, results.factor("ours") or 0.0)
+    folder = run.run_dir(study, job)
+    (folder / "config.yaml").write_text(to_yaml(job.experiment))
+    results.path(job).unlink()
+    run.run_all(study, results, train=Trainer())
+    assert results.of(job) is not None, "the very run"
+    (folder / "config.yaml").write_text(to_yaml(dataclasses.replace(job.experiment, seed=7)))
+    results.path(job).unlink()
+    with pytest.raises(ConfigError, match=r"ours\.seed0: a run with other settings than .*ours\.yaml now has"):
+        run.run_all(study, results, train=Trainer())
+    assert not results.path(job).exists()
 
 
 def test_the_command_is_one_that_fit_understands(study: Study, results: Results):
