@@ -180,13 +180,14 @@ def _search(value: Any, path: Path) -> Search:
     known = list(Search.__dataclass_fields__)
     if not isinstance(value, dict) or any(key not in known for key in value):
         raise ConfigError(f"{path}: search has the keys {', '.join(known)}, not {value}")
+    wrong = ConfigError(f"{path}: search needs factors above 0, a share of at most 1 and the goal min or max")
     try:
         found = Search(**{**value, "factors": tuple(float(f) for f in value.get("factors", Search.factors))})
         usable = bool(found.factors) and min(found.factors) > 0 and 0 < found.share <= 1
     except (TypeError, ValueError):  # of another kind than numbers
-        usable = False
+        raise wrong from None
     if not usable or found.goal not in ("min", "max"):
-        raise ConfigError(f"{path}: search needs factors above 0, a share of at most 1 and the goal min or max")
+        raise wrong
     return found
 
 
