@@ -127,7 +127,8 @@ class ContinuedWandb(WandbLogger):
 
         # W&B would otherwise wait for 32 kB to come together.
         options["settings"] = wandb.Settings(x_transaction_log_flush_interval=FLUSH_S)
-        super().__init__(save_dir=run_dir, **options)
+        # W&B's service, which writes the files, may be that of another process, with another current folder.
+        super().__init__(save_dir=run_dir.absolute(), **options)
         self._run_dir = run_dir
         self._earlier: tuple[int, set[str]] | None = None
         self._fresh = False  # whether there are rows since the last flush

@@ -146,6 +146,7 @@ def test_rows_before_a_checkpoint_outlive_a_killed_process_and_come_once(tmp_pat
     def process(*rows: dict[str, Any]) -> None:
         words = [sys.executable, "-c", KILLED, json.dumps(rows)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
+        environment.pop("WANDB_SERVICE", None)  # of a run that another test began: it would outlive the kill
         ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert ended.returncode == -signal.SIGKILL, ended.stderr
 

@@ -29,7 +29,6 @@ from t2vgan.resume import is_finished, try_to_hold
 from t2vgan.system import cores
 
 PRELOAD = (
-    "t2vgan.fit",
     "t2vgan.training",
     "t2vgan.comparisons.workers",
     "t2vgan.comparisons.prepare",
@@ -160,14 +159,13 @@ def log_of(study: Study, job: Job) -> Path:
 
 def do(study: Study, root: Path, job: Job, workers: int) -> int:
     """Trains and measures one job in this process; its exit status."""
-    from t2vgan import fit
-    from t2vgan.command import run_command
+    import runpy
 
     results, folder = Results(study, root), run_dir(study, job)
     if not is_finished(folder, job.experiment.clips) and not diverged(folder):
         sys.argv = ["t2vgan.fit", *command(study, job)[3:], *alone(study, workers)]
         try:
-            run_command(fit.main)
+            runpy.run_module("t2vgan.fit", run_name="__main__", alter_sys=True)
         except SystemExit as ended:
             if ended.code and not diverged(folder):
                 return ended.code if isinstance(ended.code, int) else 1
