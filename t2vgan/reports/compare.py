@@ -19,7 +19,7 @@ from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
 
 Clips = dict[str, np.ndarray]
-COLUMNS = ["figure", "first", "second", "difference", "low", "high", "p", "clips"]
+COLUMNS = ["figure", "first", "second", "difference (95 %)", "p", "clips"]
 
 
 def compare(runs: Sequence[Path], *, output: Path | None) -> list[Path]:
@@ -39,8 +39,10 @@ def compare(runs: Sequence[Path], *, output: Path | None) -> list[Path]:
             rows = paired_tests(clips[one], clips[two])
             title = f"{split}: {names[two]} against {names[one]}"
             found["splits"].setdefault(split, {})[f"{names[two]} - {names[one]}"] = rows
-            shown = [[name, *(chance(row[key]) if key == "p" else row[key] for key in COLUMNS[1:])]
-                     for name, row in rows.items()]  # fmt: skip
+            shown = [
+                [name, row["first"], row["second"], between(row), chance(row["p"]), row["clips"]]
+                for name, row in rows.items()
+            ]
             Console().print(table(title, COLUMNS, shown))
             parts.append(page.section(title, page.table(COLUMNS, shown)))
         parts.append(page.section(f"{split}: side by side", bars(clips, names)))
@@ -138,6 +140,14 @@ def chance(p: float) -> str:
 
 def row(one: np.ndarray, two: np.ndarray, compared: Comparison) -> dict[str, float]:
     return {"first": float(one.mean()), "second": float(two.mean()), **told(compared)}
+
+
+def between(row: dict[str, Any]) -> str:
+    """The difference with its interval, all with as many decimals, so that a column of them can be read downwards."""
+    most = max(abs(row[key]) for key in ("difference", "low", "high"))
+    decimals = 3 if most < 1 else 2 if most < 100 else 1
+    difference, low, high = (f"{row[key]:+.{decimals}f}" for key in ("difference", "low", "high"))
+    return f"{difference} ({low} to {high})"
 
 
 def told(compared: Comparison) -> dict[str, float]:

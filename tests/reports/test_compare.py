@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from t2vgan.reports.compare import check_alike, common_splits, names_of, paired_tests
+from t2vgan.reports.compare import between, check_alike, common_splits, names_of, paired_tests
 
 
 def clips(right: np.ndarray, *, shift: float = 0.0, seed: int = 0) -> dict[str, np.ndarray]:
@@ -82,3 +82,8 @@ def test_the_command_writes_a_table_and_a_page(
     assert row["first"] != row["second"] and 0 < row["p"] <= 1
     page = (tmp_path / "compare.html").read_text()
     assert "data:image/png" in page and "p: the chance" in page
+
+
+def test_differences_have_as_many_decimals_as_their_intervals():
+    assert between({"difference": 0.065, "low": -0.0373, "high": 0.1}) == "+0.065 (-0.037 to +0.100)"
+    assert between({"difference": -7.216, "low": -8.3, "high": -6.15}) == "-7.22 (-8.30 to -6.15)"
