@@ -23,7 +23,7 @@ def last_validation(run: Path) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_lion_savanna_learns_landscapes_and_times_of_day_in_a_thousand_rounds(tmp_path: Path):
-    """A tenth of the 340,000 clips; a quarter of an hour or so on two cores, with data and judge."""
+    """A third of the clips; half an hour or so on two cores, with data and judge."""
     fit("--experiment", "lion_savanna", "clips=34000", "run_dir=run", folder=tmp_path)
     found = last_validation(tmp_path / "run")
     assert found["accuracy/time"] > 0.8 > 2 * found["floor/time"]

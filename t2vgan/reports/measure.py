@@ -195,9 +195,8 @@ def _work(make: Callable[[str], Source], device: str, rank: int, ranks: int, fol
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began this one
     if device == "cpu":
         torch.set_num_threads(max(1, cores() // ranks))
-    warnings.filterwarnings(
-        "ignore", category=UserWarning, module=r"t2vgan\."
-    )  # the process that began this one has told
+    # What they say, the process that began this one has said already.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"t2vgan\.")
     try:
         source = make(device)
         whole = sum(source.counts())
