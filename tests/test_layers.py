@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "comparisons": (
         "assemble",
         "callbacks",
+        "command",
         "config",
         "devices",
         "metrics",

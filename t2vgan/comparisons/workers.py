@@ -20,9 +20,10 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
+from t2vgan.command import run_command
 from t2vgan.comparisons import price
 from t2vgan.comparisons.results import Results
-from t2vgan.comparisons.run import RUNS, STOPPED, command, diverged, how_many, left, measured, outstanding, run_dir
+from t2vgan.comparisons.run import RUNS, command, diverged, how_many, left, measured, outstanding, run_dir
 from t2vgan.comparisons.study import Job, Study
 from t2vgan.config import ConfigError
 from t2vgan.resume import is_finished, try_to_hold
@@ -192,23 +193,13 @@ def _enter(work: Work, study: Study, root: Path, job: Job, workers: int, log: Pa
     claim = RUNS / study.name / "claims" / job.name
     claim.mkdir(parents=True, exist_ok=True)
 
-    def held() -> int:
+    def held() -> None:
         if not try_to_hold(claim):
-            return TAKEN
+            sys.exit(TAKEN)
         done = Results(study, root).of(job) is not None  # by another command, a moment ago
-        return 0 if done else work(study, root, job, workers)
+        sys.exit(0 if done else work(study, root, job, workers))
 
-    sys.exit(_said_in_one_line(held))
-
-
-def _said_in_one_line(work: Callable[[], int]) -> int:
-    try:
-        return work()
-    except KeyboardInterrupt:
-        return STOPPED
-    except (ValueError, OSError) as mistake:
-        print("t2vgan: error: " + " ".join(str(mistake).split()), file=sys.stderr)
-        return 2
+    run_command(held)
 
 
 def end_with_parent() -> None:
@@ -236,8 +227,4 @@ def _make_ready(start: Any, study: Study) -> None:
 def _prepared(study: Study) -> None:
     from t2vgan.comparisons.prepare import prepare
 
-    def work() -> int:
-        prepare(study)
-        return 0
-
-    sys.exit(_said_in_one_line(work))
+    run_command(lambda: prepare(study))
