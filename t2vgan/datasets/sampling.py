@@ -161,22 +161,23 @@ def decoded(clip: CaptionedClip, view: View, numbers: np.ndarray | None) -> np.n
     `side` is `view.stored_size`.
     """
     file = clip.file
-    first, last = _range(clip, probe_video(file, view.decoder))
-    wanted = np.arange(first, last + 1) if numbers is None else first + numbers
-    return read_frames(file, indices=wanted, size=view.stored_size, decoder=view.decoder)
+    if numbers is None or clip.start_s:
+        first, last = _range(clip, probe_video(file, view.decoder))
+        numbers = np.arange(first, last + 1) if numbers is None else first + numbers
+    return read_frames(file, indices=numbers, size=view.stored_size, decoder=view.decoder)
 
 
 def edges_of(clip: CaptionedClip, view: View) -> np.ndarray:
     """When frame i of the clip's part is shown: from edges[i] to edges[i + 1] seconds, float64 `(n + 1,)`.
 
-    Seconds count from the part's start. Files tell times to a tick only: half of it is taken off, so that the instant
-    at which a frame begins belongs to that frame.
+    Seconds count from the part's start (`VideoInfo.edges`).
     """
     info = probe_video(clip.file, view.decoder)
+    if not clip.start_s and clip.end_s is None:
+        return info.edges
     first, last = _range(clip, info)
-    begins = info.times[first : last + 1] - clip.start_s - (info.tick_s / 2 + 1e-6)
     end_s = min(info.duration_s, clip.end_s if clip.end_s is not None else info.duration_s) - clip.start_s
-    return np.append(np.maximum(begins, 0.0), max(end_s, 0.0))
+    return np.append(np.maximum(info.edges[first : last + 1] - clip.start_s, 0.0), max(end_s, 0.0))
 
 
 def _range(clip: CaptionedClip, info: VideoInfo) -> tuple[int, int]:

@@ -27,15 +27,18 @@ class Correlation(nn.Module):
         self.displacements = (2 * across + 1) * (2 * up + 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        b, t, c, h, w = maps.shape
+        return merged(self.pairs(maps), len(maps))
+
+    def pairs(self, maps: Tensor) -> Tensor:
+        """The same of each pair of frames, `(b * (t - 1), displacements, h, w)`, channels last."""
+        c, h = maps.shape[2:4]
         maps = maps.float()
         maps = maps - maps.mean((3, 4), keepdim=True)
         maps = maps * torch.rsqrt(maps.square().mean((2, 3, 4), keepdim=True) + 1e-4)
         before, after = maps[:, :-1].flatten(0, 1) * (self.gain / c), maps[:, 1:].flatten(0, 1)
         after = F.pad(after, (self.across, self.across, self.up, self.up))
         rows = [self.along_rows(before, after[:, :, y : y + h]) for y in range(2 * self.up + 1)]
-        alike = torch.cat(rows, -1).permute(0, 3, 1, 2)  # of a channels-last map
-        return alike.reshape(b, (t - 1) * self.displacements, h, w)
+        return torch.cat(rows, -1).permute(0, 3, 1, 2)
 
     def along_rows(self, before: Tensor, after: Tensor) -> Tensor:
         """`(n, c, h, w)` with `(n, c, h, w + 2 across)` to `(n, h, w, 2 across + 1)`: a band of the product of rows."""
@@ -46,6 +49,11 @@ class Correlation(nn.Module):
         product = before.permute(0, 2, 3, 1).reshape(n * h, w, c) @ after.permute(0, 2, 1, 3).reshape(n * h, c, wide)
         band = product.as_strided((n * h, w, 2 * self.across + 1), (w * wide, wide + 1, 1))
         return band.unflatten(0, (n, h))
+
+
+def merged(pairs: Tensor, clips: int) -> Tensor:
+    """`(b * pairs, c, h, w)` to `(b, pairs * c, h, w)`."""
+    return pairs.unflatten(0, (clips, -1)).flatten(1, 2)
 
 
 class Matcher(nn.Module):
@@ -69,9 +77,9 @@ class Matcher(nn.Module):
             shrink = h > 2 * self.size
             frames = F.interpolate(frames, size=(2 * self.size,) * 2, mode="area" if shrink else "bilinear")
         frames = frames - F.avg_pool2d(frames, 5, 1, padding=2, count_include_pad=False)
-        fine = self.brightness(frames.unflatten(0, (b, t)))
-        fine = F.avg_pool2d(fine, 4, 2, padding=1, count_include_pad=False)
-        return torch.cat([self.features(maps), fine], 1)
+        fine = self.brightness.pairs(frames.unflatten(0, (b, t)))
+        fine = F.avg_pool2d(fine, 4, 2, padding=1, count_include_pad=False)  # of pairs: twice as fast as of clips
+        return torch.cat([self.features(maps), merged(fine, b)], 1)
 
 
 class Reader(nn.Module):

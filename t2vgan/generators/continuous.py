@@ -54,7 +54,7 @@ class MovingCoordinates(nn.Module):
 class Continuous(nn.Module):
     """z `(b, z_dim)`, a caption and instants `(b, t)` in seconds to `(b, 3, t, size, size)` in [-1, 1].
 
-    `width` is the number of channels at 4 and 8 pixels; it halves with each doubling after that. Words are attended to
+    There are `width` channels at 4 and 8 pixels, and no more than `taper * width / s` at s pixels. Words are attended to
     at `attend_at` pixels.
     """
 
@@ -71,6 +71,7 @@ class Continuous(nn.Module):
         z_dim: int = 64,
         dim: int = 256,
         width: int = 128,
+        taper: int = 8,
         waves: int = 16,
         groups: int = 4,
         attend_at: int = 8,
@@ -86,7 +87,7 @@ class Continuous(nn.Module):
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
-        widths = [max(min(width, width * 8 // s), 16) for s in sizes]
+        widths = [max(min(width, taper * width // s), 16) for s in sizes]
         self.blocks = nn.ModuleList(
             SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )

@@ -31,10 +31,12 @@ class Steering(nn.Module):
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
 
     def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
-        """Content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody walks backwards."""
+        """Content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody walks backwards. A
+        height of -1 is none: whether a leap begins upwards or downwards nobody can say who does not know when it began.
+        """
         raw = self.steer(content, text)
-        pan, zoom, _, height = torch.tanh(raw).split(1, 1)
-        return torch.cat([pan, zoom, torch.sigmoid(raw[:, 2:3] - 1), height], 1)
+        height = torch.tanh(raw[:, 3:] - 1.5)
+        return torch.cat([torch.tanh(raw[:, :2]), torch.sigmoid(raw[:, 2:3] - 1), height], 1)
 
     def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,
@@ -42,6 +44,7 @@ class Steering(nn.Module):
         """
         along = times - 1.0  # s from the middle of a usual clip
         pan, zoom, speed, height = (self.reach[i] * numbers[:, i : i + 1] for i in range(self.numbers))
+        height = (self.reach[-1] + height) / 2
         often, begin = self.leap(content, text).split(1, 1)
         cycles = times * torch.exp(0.1 * torch.tanh(often)) + begin  # about one leap a second
         beat = torch.sin(math.pi * cycles).abs()

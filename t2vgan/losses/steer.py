@@ -7,6 +7,7 @@ import torch
 from t2vgan.losses.play import Play
 from t2vgan.shapes import Scalar, Trial
 
+HEIGHT = 3  # which of the numbers says how high a subject leaps; -1: not at all
 SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
@@ -14,12 +15,14 @@ class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over clips steered by numbers y that were drawn uniformly in -1..1, which the
     critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the clip
     of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says which
-    way, ((r n)² - (m² - r v))².
+    way, (((r n)² - (m² - r v)) / 2 r n)², where what divides is a constant: the difference itself, near the zero that
+    both have, whereas that of the squares hardly has a slope where speeds are small, and they stayed there.
 
     An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow: a critic believes the words of
     a pan least where nothing moves, so that the worst of all lies between left and right. Where little can be seen a
     reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance 1/3), and so does what is
-    compared with it; where nothing can be seen yet, things rest. Clips get no gradient.
+    compared with it; where nothing can be seen yet, things rest: ‖n‖² is counted from 0, of a height from -1. Clips get
+    no gradient.
     """
 
     needs_trial = needs_numbers = True
@@ -40,10 +43,13 @@ class Steer:
             seen = (1 - 3 * variance).clamp(min=0)
             squares = (mean.square() - seen * variance)[:, SPEED]
         numbers = self.trial(play).numbers
-        error = (seen * numbers - mean).square() + self.calm * numbers.square()
+        rest = torch.zeros_like(numbers[0])
+        rest[HEIGHT:] = -1
+        error = (seen * numbers - mean).square() + self.calm * (numbers - rest).square()
         error = torch.cat([error[:, :SPEED], error[:, SPEED + 1 :]], 1).sum(1)
         # Whichever way a real subject goes, it goes ahead; noise is no speed.
-        speed = (seen * numbers)[:, SPEED].square() - squares
+        ahead = (seen * numbers)[:, SPEED]
+        speed = (ahead.square() - squares) / (2 * ahead.detach()).clamp(min=0.4)
         return (error + speed.square() + self.calm * numbers[:, SPEED].square()).mean()
 
     @staticmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,18 @@ class VideoInfo:
     codec: str
     rotation: int = 0  # degrees, counter-clockwise: 0, 90, 180 or 270
     pixel_aspect: float = 1.0  # width of a stored pixel over its height
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """When frame i is shown: from edges[i] to edges[i + 1] seconds, float64 `(frames + 1,)`, not to be changed.
+
+        Files tell times to a tick only: half of it is taken off, so that the instant at which a frame begins belongs to
+        that frame.
+        """
+        begins = np.maximum(self.times - (self.tick_s / 2 + 1e-6), 0.0)
+        edges = np.append(begins, max(self.duration_s, 0.0))
+        edges.setflags(write=False)
+        return edges
 
     def frame_at(self, times: np.ndarray) -> np.ndarray:
         """Indices of the frames shown at `times` (seconds): the last frame that is not later, at least the first."""

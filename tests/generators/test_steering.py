@@ -28,7 +28,7 @@ def path(numbers: list[float], make_text: MakeText, *, times: Tensor = TIMES, mi
 
 
 def test_a_pan_and_a_zoom_go_on_evenly_and_are_nothing_in_the_middle(make_text: MakeText):
-    made = path([0.5, -0.5, 0.0, 0.0], make_text)
+    made = path([0.5, -0.5, 0.0, -1.0], make_text)
     torch.testing.assert_close(made.pan, 0.5 * Steering.reach[0] * torch.tensor([[-0.5, 0.0, 0.5]]))
     torch.testing.assert_close(made.zoom, -0.5 * Steering.reach[1] * torch.tensor([[-0.5, 0.0, 0.5]]))
     assert made.way.abs().max() == 0
@@ -36,14 +36,14 @@ def test_a_pan_and_a_zoom_go_on_evenly_and_are_nothing_in_the_middle(make_text: 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_subject_goes_by_its_speed_from_a_home_that_leaves_room_ahead(mirrored: bool, make_text: MakeText):
-    made = path([0.9, 0.9, 0.5, 0.0], make_text, mirrored=mirrored)
+    made = path([0.9, 0.9, 0.5, -1.0], make_text, mirrored=mirrored)
     torch.testing.assert_close(made.way[..., 0], 0.5 * Steering.reach[2] * torch.tensor([[-0.5, 0.0, 0.5]]))
     assert made.way[..., 1].abs().max() == 0 and (made.home[0, 0] > 0) == mirrored
 
 
 def test_who_leaps_goes_up_and_down(make_text: MakeText):
     way = path([0.0, 0.0, 0.0, 0.5], make_text, times=torch.linspace(0, 2, 41)[None]).way
-    height = 0.5 * Steering.reach[3]
+    height = 0.75 * Steering.reach[3]
     assert way[..., 0].abs().max() == 0 and -0.5 * height - 1e-4 <= way[..., 1].min() < -0.4 * height
     assert 0.4 * height < way[..., 1].max() <= 0.5 * height + 1e-4
 
@@ -54,7 +54,7 @@ def test_a_camera_begins_at_rest_and_nothing_goes_beyond_its_reach(weight: float
     torch.nn.init.constant_(made.steer.of_content.weight, weight)
     numbers = made(torch.ones(2, 4), make_text([2, 3], dim=3))
     assert numbers.abs().max() <= 1
-    assert (numbers[:, :2].abs().min() > 0.9) if weight else (numbers[:, [0, 1, 3]].abs().max() == 0)
+    assert (numbers[:, :2].abs().min() > 0.9) if weight else (numbers[:, :2].abs().max() == 0 and numbers[:, 3].max() < -0.9)
     assert numbers[:, 2].min() > 0, "a speed can be learned from its square"
 
 
