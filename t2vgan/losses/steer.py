@@ -15,8 +15,8 @@ class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over clips steered by numbers y that were drawn uniformly in -1..1, which the
     critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the clip
     of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says which
-    way, (((r n)² - (m² - r v)) / 2 r n)², where what divides is a constant: the difference itself, near the zero that
-    both have, whereas that of the squares hardly has a slope where speeds are small, and they stayed there.
+    way, (((r n)² - (m² - r v)) / max(2 r n, 0.4))², where what divides is a constant: about the difference itself. That
+    of the squares hardly has a slope where speeds are small, and they stayed there.
 
     An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow: a critic believes the words of
     a pan least where nothing moves, so that the worst of all lies between left and right. Where little can be seen a

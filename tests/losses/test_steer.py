@@ -82,14 +82,14 @@ def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
 
 
 def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
-    """The slope is that of the square of what is lacking; a difference of squares had a tenth of it here."""
+    """A difference of squares alone has a sixth of this slope."""
     numbers = torch.tensor([[0.0, 0.0, 0.1, -1.0]], requires_grad=True)
     read = torch.tensor([[0.0, 0.0, -0.14, -1.0]])
     play = make_play(
         torch.zeros(1, 1), torch.zeros(1, 1), critic=Reader(1e-9), trial=trial(numbers, torch.zeros(1, 4)), real=(read,)
     )
     Steer(calm=0.0).generator(play).backward()
-    assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(-2 * (0.14**2 - 0.1**2) / (2 * 0.1), rel=1e-3)
+    assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(-2 * (0.14**2 - 0.1**2) / 0.4 * 0.2 / 0.4, rel=1e-3)
     assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-6
 
 
