@@ -28,13 +28,17 @@ class ModulatedConv2d(nn.Module):
     """Convolution whose input channels a style scales, and whose output it brings back to unit size.
 
     Weight (de)modulation of StyleGAN2 (Karras et al. 2020, eqs. 1-3), applied to the activations instead of the
-    weights: the same function, without a grouped convolution per sample, which CPUs are bad at.
+    weights: the same function, without a grouped convolution per sample, which CPUs are bad at. `up`: of its input at
+    twice the height and width, each value repeated (`enlarging`).
     """
 
     gain = math.sqrt(2)  # keeps the size of activations through the leaky ReLU that follows
 
-    def __init__(self, inward: int, outward: int, *, style_dim: int, kernel: int = 3, demodulate: bool = True) -> None:
+    def __init__(
+        self, inward: int, outward: int, *, style_dim: int, kernel: int = 3, demodulate: bool = True, up: bool = False
+    ) -> None:
         super().__init__()
+        self.up = up
         self.weight = nn.Parameter(torch.randn(outward, inward, kernel, kernel) / math.sqrt(inward * kernel**2))
         self.bias = nn.Parameter(torch.zeros(outward))
         self.style = nn.Linear(style_dim, inward)
@@ -44,11 +48,28 @@ class ModulatedConv2d(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         scale = self.style(w)
-        y = F.conv2d(x * per_channel(scale.to(x.dtype)), self.weight, padding=self.weight.shape[-1] // 2)
+        x = x * per_channel(scale.to(x.dtype))
+        if self.up:
+            y = F.conv_transpose2d(x, enlarging(self.weight), stride=2, padding=1)
+        else:
+            y = F.conv2d(x, self.weight, padding=self.weight.shape[-1] // 2)
         if self.demodulate:
             power = F.linear(scale.float().square(), self.weight.float().square().sum((2, 3)))
             y = y * per_channel((self.gain * torch.rsqrt(power + 1e-8)).to(y.dtype))
         return y + per_channel(self.bias[None].to(y.dtype))
+
+
+def enlarging(weight: Tensor) -> Tensor:
+    """`(out, in, 3, 3)` to `(in, out, 4, 4)`: a transposed convolution of stride 2 by this one is a convolution by the
+    other of maps in which each value is repeated twice, to the sides and downwards, for four ninths of the products.
+
+    Each value meets the kernel at four places there, so what it is multiplied by are sums of up to four weights.
+    """
+    kernel = weight.transpose(0, 1)
+    for axis in (2, 3):
+        first, middle, last = kernel.unbind(axis)
+        kernel = torch.stack([last, middle + last, first + middle, first], axis)
+    return kernel
 
 
 class SynthesisBlock(nn.Module):
@@ -57,15 +78,14 @@ class SynthesisBlock(nn.Module):
     def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool) -> None:
         super().__init__()
         self.up = up
-        self.first = ModulatedConv2d(inward, outward, style_dim=style_dim)
+        self.first = ModulatedConv2d(inward, outward, style_dim=style_dim, up=up)
         self.second = ModulatedConv2d(outward, outward, style_dim=style_dim)
         self.to_rgb = ModulatedConv2d(outward, 3, style_dim=style_dim, kernel=1, demodulate=False)
         nn.init.normal_(self.to_rgb.weight, std=0.3 / math.sqrt(outward))
 
     def forward(self, x: Tensor, rgb: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
-        if self.up:
-            x = F.interpolate(x, scale_factor=2, mode="nearest")  # the convolution smooths; bilinear costs 8 times more
-            rgb = None if rgb is None else F.interpolate(rgb, scale_factor=2, mode="bilinear")
+        if self.up and rgb is not None:
+            rgb = F.interpolate(rgb, scale_factor=2, mode="bilinear")
         x = F.leaky_relu(self.first(x, w), 0.2)
         x = F.leaky_relu(self.second(x, w), 0.2)
         colour = self.to_rgb(x, w)

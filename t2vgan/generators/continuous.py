@@ -54,8 +54,8 @@ class MovingCoordinates(nn.Module):
 class Continuous(nn.Module):
     """z `(b, z_dim)`, a caption and instants `(b, t)` in seconds to `(b, 3, t, size, size)` in [-1, 1].
 
-    There are `width` channels at 4 and 8 pixels, and no more than `taper * width / s` at s pixels. Words are attended to
-    at `attend_at` pixels.
+    There are `width` channels at 4 and 8 pixels, and at most `taper * width / s` at s pixels. Words are attended to at
+    `attend_at` pixels.
     """
 
     continuous = True

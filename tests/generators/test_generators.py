@@ -253,6 +253,21 @@ def test_modulation_is_that_of_the_paper():
         assert torch.allclose(layer(x, w)[i], expected, atol=1e-5)
 
 
+def test_a_layer_that_enlarges_convolves_what_was_repeated():
+    torch.manual_seed(0)
+    layer, x, w = ModulatedConv2d(3, 5, style_dim=4, up=True), torch.randn(2, 3, 5, 6), torch.randn(2, 4)
+    plain = ModulatedConv2d(3, 5, style_dim=4)
+    plain.load_state_dict(layer.state_dict())
+    expected = plain(x.repeat_interleave(2, 2).repeat_interleave(2, 3), w)
+    torch.testing.assert_close(layer(x, w), expected, atol=1e-5, rtol=1e-5)
+    gradients = [
+        torch.autograd.grad(y.square().sum(), (x_.weight, x_.bias))
+        for x_, y in ((layer, layer(x, w)), (plain, expected))
+    ]
+    for found, wanted in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
+
+
 def test_attention_is_that_of_torch(make_text: MakeText):
     torch.manual_seed(0)
     layer, x, text = WordAttention(channels=6, text_dim=TEXT_DIM, dim=4), torch.randn(4, 6, 3, 3), make_text([5, 3])

@@ -89,7 +89,8 @@ def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
         torch.zeros(1, 1), torch.zeros(1, 1), critic=Reader(1e-9), trial=trial(numbers, torch.zeros(1, 4)), real=(read,)
     )
     Steer(calm=0.0).generator(play).backward()
-    assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(-2 * (0.14**2 - 0.1**2) / 0.4 * 0.2 / 0.4, rel=1e-3)
+    slope = -2 * (0.14**2 - 0.1**2) / 0.4 * 2 * 0.1 / 0.4
+    assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(slope, rel=1e-3)
     assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-6
 
 
