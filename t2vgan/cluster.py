@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,15 @@ def script(folder: Path, options: dict[str, Any], *, jobs: int = 1) -> str:
 def check_here() -> None:
     if not shutil.which("srun"):
         raise ConfigError("--launch slurm: there is no srun here; --print shows the script that would be submitted")
+
+
+def in_queue(folder: Path) -> list[str]:
+    """Numbers of the jobs of this folder, by `submit`, that wait or run."""
+    known = {path.name.removesuffix("_submitted.pkl") for path in folder.glob("*_submitted.pkl")}
+    if not known:
+        return []
+    asked = subprocess.run(["squeue", "--me", "--noheader", "--format=%F"], capture_output=True, text=True, check=False)
+    return sorted(known & set(asked.stdout.split()))
 
 
 def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int = 1) -> list[str]:

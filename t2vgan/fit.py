@@ -76,6 +76,9 @@ def launch(args: argparse.Namespace, experiment: config.Experiment) -> None:
         print(cluster.script(Path("jobs"), options))
         return
     cluster.check_here()
+    if go_on and (jobs := cluster.in_queue(go_on / "job")):
+        print(f"job {jobs[0]} trains {go_on} already: scancel {jobs[0]} first, or --new for another run")
+        return
     run = go_on or runs.new_run_dir(experiment.name, experiment.run_dir)
     kept = [word for word in args.overrides if not word.startswith("run_dir=")]
     named = ["--resume", str(run)] if args.resume else ["--experiment", args.experiment, f"run_dir={run}"]

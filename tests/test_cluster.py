@@ -11,7 +11,7 @@ import pytest
 
 from t2vgan import cluster, fit, sweep
 from t2vgan.command import run_command
-from t2vgan.config import ConfigError, load
+from t2vgan.config import ConfigError, load, to_yaml
 
 SMOKE_SWEEP = Path(__file__).resolve().parent.parent / "experiments" / "sweeps" / "smoke.yaml"
 ASKED = [
@@ -107,3 +107,23 @@ def test_what_slurm_says_when_it_takes_no_job(tmp_path: Path, monkeypatch: pytes
     for jobs in (1, 2):
         with pytest.raises(ConfigError, match=r"the keys of `cluster` ask for: sbatch: error: Invalid partition name"):
             cluster.submit(tmp_path / "jobs", options, cluster.Command("t2vgan.fit", []), jobs=jobs)
+
+
+def test_a_run_that_a_job_trains_is_not_queued_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    """SLURM as three programs: `sbatch` takes job 17, `squeue` knows the jobs of a file."""
+    programs, queue = tmp_path / "bin", tmp_path / "queue"
+    programs.mkdir()
+    taken = f"echo 17 >> {queue}\necho Submitted batch job 17\n"
+    for name, does in {"srun": "", "sbatch": taken, "squeue": f"cat {queue}\n"}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{does}")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    monkeypatch.setattr(cluster.shutil, "which", lambda name, **more: str(programs / name))
+    run = tmp_path / "runs" / "smoke" / "00000"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(to_yaml(load("smoke")))  # as a run has that was begun
+    words = ("--experiment", "smoke", "--launch", "slurm")
+    assert said(monkeypatch, capsys, fit, *words).startswith("job 17: runs/smoke/00000;")
+    assert said(monkeypatch, capsys, fit, *words).startswith("job 17 trains runs/smoke/00000 already: scancel 17 first")
+    queue.write_text("18\n")  # the job is over
+    assert said(monkeypatch, capsys, fit, *words).startswith("job 17: runs/smoke/00000;")
