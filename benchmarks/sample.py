@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from t2vgan import assemble, config, portable, sample
+from t2vgan import assemble, config, devices, portable, sample
 from t2vgan.callbacks.samples import frames_of
 from t2vgan.checkpoint import save_generator
 from t2vgan.video.encode import write_mp4
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="of each row of growth")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     args = parser.parse_args()
+    devices.spare_page_faults()  # as `sample` does
     with tempfile.TemporaryDirectory() as folder:
         args.folder = Path(folder)
         file = generator_of(args)
@@ -130,7 +131,8 @@ def prompt(args: argparse.Namespace, file: Path, threads: int) -> None:
     for told, z in zip(prompts(args.prompts + WARM), noises(model), strict=False):
         analysed = timed(steps, "text analysis", lambda told=told: model.text_pipeline([told]))
         text = timed(steps, "text encoder", lambda analysed=analysed: model.ema_text_encoder(analysed))
-        video = timed(steps, "generator", lambda z=z, text=text: frames_of(model.ema_generator(z, text, times)))
+        with devices.rendering("cpu"):
+            video = timed(steps, "generator", lambda z=z, text=text: frames_of(model.ema_generator(z, text, times)))
         frames = sample.shown(video, [told], None)
         timed(
             steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -44,9 +45,19 @@ def precision(experiment: Experiment) -> str:
     asked = experiment.trainer.precision
     if asked != "auto":
         return asked
-    if experiment.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+    on_gpu = experiment.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return "bf16-mixed" if computes_bfloat16("cuda" if on_gpu else "cpu") else "32-true"
+
+
+def computes_bfloat16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def rendering(device: str) -> AbstractContextManager[object]:
+    """For what is only shown: bfloat16 where the device computes in it, half a step of 255 away on average."""
+    return torch.autocast(device, torch.bfloat16, enabled=computes_bfloat16(device))
 
 
 def spare_page_faults() -> None:

@@ -149,13 +149,15 @@ def render(model: Any, captions: list[str], z: Tensor, times: list[float]) -> It
 
     from t2vgan.callbacks.samples import frames_of
     from t2vgan.datasets.progress import with_progress
+    from t2vgan.devices import rendering
 
     step = min(FRAMES_AT_ONCE, max(1, OF_ALL_CLIPS // len(captions))) if model.ema_generator.continuous else len(times)
     parts = [torch.tensor([times[i : i + step]]) for i in range(0, len(times), step)]
     turns = [(part, k) for part in parts for k in range(len(captions))]
     clips: list[np.ndarray] = []
     for part, k in with_progress(turns, "rendering", len(turns), unit="parts"):
-        clips.append(frames_of(model.generate([captions[k]], z=z[k : k + 1], times=part))[0])
+        with rendering(z.device.type):
+            clips.append(frames_of(model.generate([captions[k]], z=z[k : k + 1], times=part))[0])
         if len(clips) == len(captions):
             yield clips
             clips = []

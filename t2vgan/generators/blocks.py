@@ -53,10 +53,11 @@ class ModulatedConv2d(nn.Module):
             y = F.conv_transpose2d(x, enlarging(self.weight), stride=2, padding=1)
         else:
             y = F.conv2d(x, self.weight, padding=self.weight.shape[-1] // 2)
-        if self.demodulate:
-            power = F.linear(scale.float().square(), self.weight.float().square().sum((2, 3)))
-            y = y * per_channel((self.gain * torch.rsqrt(power + 1e-8)).to(y.dtype))
-        return y + per_channel(self.bias[None].to(y.dtype))
+        bias = per_channel(self.bias[None].to(y.dtype))
+        if not self.demodulate:
+            return y + bias
+        power = F.linear(scale.float().square(), self.weight.float().square().sum((2, 3)))
+        return torch.addcmul(bias, y, per_channel((self.gain * torch.rsqrt(power + 1e-8)).to(y.dtype)))
 
 
 def enlarging(weight: Tensor) -> Tensor:
