@@ -297,6 +297,8 @@ def _check_values(e: Experiment) -> None:
     for key, value in positive.items():
         if value <= 0:
             raise ConfigError(f"{key} is {value}: it must be greater than 0")
+    if e.trainer.threads < 0:
+        raise ConfigError(f"trainer.threads is {e.trainer.threads}: a number of threads, or 0 to leave it as it is")
     if e.clip.size not in (16, 32, 64, 128, 256):
         raise ConfigError(f"clip.size is {e.clip.size}: generators double their pixels, so take 16, 32, 64, 128 or 256")
     for key, optim in (("g_optim", e.g_optim), ("d_optim", e.d_optim)):

@@ -144,11 +144,12 @@ def check_command(args: argparse.Namespace) -> None:
     means = {name: means for name, (_, means) in FINDINGS.items()}
     with written_whole(folder / "report.html") as part:
         report = {"summary": summary, "captions": captions}
-        part.write_text(data_page.data_page(f"Check of {args.path}", report, pictures, means), encoding="utf-8")
+        page = data_page.data_page(f"Check of {args.path}", report, pictures, means)
+        part.write_text(page, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
     data_page.show(summary, told)
     print(f"{folder}/report.html, report.json: written")
     if not args.no_quarantine:
-        count = dataset.put_in_quarantine(found.home, clips, args.quarantine)
+        count = dataset.put_in_quarantine(found, clips, args.quarantine)
         print(f"{found.home}/quarantine.jsonl: {count} clips, which training leaves out" if count else "no quarantine")
     if summary["unusable_share"] > args.threshold:
         share = f"{summary['unusable']} of {summary['clips']} clips cannot be used"

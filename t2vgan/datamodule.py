@@ -23,6 +23,7 @@ from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, Sample
 
 Shape = tuple[int, int, int, int]
+MOST_OUTAGES = 3  # clips that are tried for one draw where none can be fetched
 NO_VIDEO = np.empty((0, 0, 0, 3), dtype=np.uint8)
 TIMEOUT_S = 120  # some files make decoders hang; a worker that is silent for so long ends the run
 
@@ -165,6 +166,7 @@ class Draws(Dataset[Item]):
     def __getitem__(self, place: tuple[int, int]) -> Item:
         epoch, first = place
         skipped: dict[str, str] = {}
+        outages = 0
         for step in range(len(self.data)):
             index = (first + step) % len(self.data)
             if index not in self.failed:
@@ -172,6 +174,12 @@ class Draws(Dataset[Item]):
                     rng = np.random.default_rng(stable_seed(self.seed, epoch, first, "clip"))
                     return Item(_checked(self.data.draw(index, rng), self.shape), epoch, skipped)
                 except ValueError as error:
+                    if getattr(error, "passing", False):  # the network's fault: another time it may come
+                        skipped[_name(self.data, index)] = str(error)
+                        outages += 1
+                        if outages == MOST_OUTAGES:
+                            break
+                        continue
                     self.failed[index] = str(error)
             skipped[_name(self.data, index)] = self.failed[index]
         return Item(None, epoch, skipped)

@@ -10,18 +10,30 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from t2vgan.config import ConfigError, Experiment
 from t2vgan.system import cores
 
 
-def settled(experiment: Experiment, val_clips: int) -> Experiment:
+def settled(experiment: Experiment, val_clips: int, game: nn.Module | None = None) -> Experiment:
     """The experiment with a number in the place of `trainer.devices: auto`, of which each has clips to validate.
+
+    Batch norms would be of each device's share of the batch: `game` with some is trained on one device, ConfigError
+    where more are asked for, or micro-batches.
 
     On a CPU these are processes. Two of one thread each do half as much again as one of two threads: small
     convolutions do not share well. More than four would get too few clips of a batch each.
     """
     settings = experiment.trainer
+    normed = next((name for name, part in game.named_modules() if isinstance(part, _BatchNorm)), None) if game else None
+    if normed is not None:
+        if settings.devices not in ("auto", 1, "1") or settings.nodes > 1 or settings.accumulate > 1:
+            raise ConfigError(
+                f"{normed} takes means over the batch, so that this model needs all of it in one place: set "
+                "trainer.devices=1 trainer.nodes=1 trainer.accumulate=1"
+            )
+        return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=1))
     if settings.devices != "auto":
         return experiment
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1  # MPS is one device

@@ -142,7 +142,7 @@ def judged(name: str, make: Any, devices: int | None) -> tuple[Any, dict[str, An
         seen = measure(
             make, source, devices=chosen, progress=lambda done, of: bar.update(task, completed=done, total=of)
         )
-    return report.look_and_judge(seen, source), {**source.protocol(), **report.told_of_figures(source, seen)}
+    return report.look_and_judge(seen, source), report.told_of_figures(source, seen)
 
 
 if __name__ == "__main__":

@@ -55,14 +55,26 @@ def main() -> None:
         write_program(source, args.output)
 
 
+def without_places(config: dict[str, Any], card: dict[str, Any], source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same without the folders of this machine: where it is used, the experiment's defaults hold."""
+    data = {key: value for key, value in config["data"].items() if key != "root"}
+    dataset = dict(data.get("dataset") or {})
+    for key in ("root", "videos"):
+        if isinstance(dataset.get(key), str):
+            dataset[key] = Path(dataset[key]).name
+    bare = {**config, "data": {**data, "dataset": dataset}, "run_dir": None}
+    places = {"run": card.get("run"), "exported_from": source.as_posix()}
+    return bare, {**card, **{key: "/".join(Path(place).parts[-3:]) for key, place in places.items() if place}}
+
+
 def write_weights(source: Path, output: Path, *, half: bool) -> None:
     from t2vgan.checkpoint import load_generator, save_generator
 
     tensors, config, card = load_generator(source)
-    config["data"].pop("root", None)  # a folder of this machine; where it is used, the experiment's default holds
+    config, card = without_places(config, card, source)
     if half:
         tensors = {name: t.half() if t.is_floating_point() and t.numel() > LARGE else t for name, t in tensors.items()}
-    save_generator(output, tensors, config, {**card, "exported_from": source.as_posix()})
+    save_generator(output, tensors, config, card)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {source}")
 
 
@@ -74,9 +86,10 @@ def write_program(source: Path, output: Path) -> None:
     if output.suffix == ".onnx":
         portable.require_onnx()
     _, config, card = load_generator(source)
+    config, card = without_places(config, card, source)
     model: Any = load_model(source)[0]
     print(f"{output}: tracing the generator, which takes a minute")
-    told = portable.export(model, output, config=config, card={**card, "exported_from": source.as_posix()})
+    told = portable.export(model, output, config=config, card=card)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, from {source}; {told}")
 
 

@@ -191,6 +191,9 @@ class T2VGAN(L.LightningModule):
         healthy = bool(torch.isfinite(norm))
         if healthy:
             optim.step()
+        elif hasattr(optim, "_on_after_step"):  # Lightning counts rounds by these: one that is skipped is one, too
+            optim._on_before_step()
+            optim._on_after_step()
         self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
         self.latest |= losses
         self.log_dict({**{k: v for k, v in self.latest.items() if k.startswith(side)}, f"{side}/grad_norm": norm})

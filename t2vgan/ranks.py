@@ -79,17 +79,28 @@ def decided(decide: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def first_one_alone() -> Iterator[None]:
-    """Rank 0 goes through the body first, the others when it is through: it makes files that they then find."""
+    """Rank 0 goes through the body first, the others when it is through: it makes files that they then find.
+
+    A mistake that it finds is said once, and ends all of them.
+    """
     if launcher() is None:
         yield
         return
     import torch
 
     if rank() > 0:
-        torch.distributed.barrier()
-    yield
-    if rank() == 0:
-        torch.distributed.barrier()
+        well: list[Any] = [None]
+        torch.distributed.broadcast_object_list(well, src=0)
+        if not well[0]:
+            raise SystemExit(2)
+        yield
+        return
+    try:
+        yield
+    except (ValueError, OSError):
+        torch.distributed.broadcast_object_list([False], src=0)
+        raise
+    torch.distributed.broadcast_object_list([True], src=0)
 
 
 def as_launched(experiment: Experiment) -> Experiment:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def cores() -> int:
@@ -25,6 +27,12 @@ def eval_devices(count: int | None = None) -> list[str]:
     gpus = torch.cuda.device_count()
     most = gpus or min(cores(), 4)
     return [f"cuda:{i % gpus}" if gpus else "cpu" for i in range(count or most)]
+
+
+def as_json(value: Any, **how: Any) -> str:
+    """As people read it; with escapes where a file name in it is not UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, **how)
+    return json.dumps(value, **how) if any("\ud800" <= letter <= "\udfff" for letter in text) else text
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import math
 import os
 import subprocess
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ from t2vgan.devices import (
     spare_page_faults,
 )
 from t2vgan.reports import page
-from t2vgan.system import written_whole
+from t2vgan.system import as_json, written_whole
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -65,7 +66,7 @@ def trainer(
             accelerator=settings.accelerator,
             devices=settings.devices,
             num_nodes=settings.nodes,
-            # The module exchanges gradients itself; buffers are equal on all ranks or belong to one.
+            # The module exchanges gradients itself; buffers are equal on all ranks (`settled`).
             strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
             precision=precision(experiment),  # type: ignore[arg-type]
             max_epochs=-1,
@@ -183,7 +184,7 @@ def quiet_lightning() -> None:
 def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool = False) -> Path:
     """Trains the experiment in its run folder, which is returned. `go_on`: a run folder to go on in."""
     if fast_dev_run:
-        experiment = hurried(experiment)
+        experiment = dataclasses.replace(hurried(experiment), run_dir=None)  # a rehearsal leaves the run's folder alone
     spare_page_faults()
     experiment = ranks.as_launched(experiment)
     check_in_time(experiment, go_on)
@@ -194,7 +195,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     run_dir = ranks.decided(functools.partial(claim_run_dir, experiment, go_on, fast_dev_run))
     if go_on and not ranks.rank():
         take_up(go_on, saved)
-    experiment = settled(experiment, len(parts.data.dataset("val", experiment.data.val_clips)))
+    experiment = settled(experiment, len(parts.data.dataset("val", experiment.data.val_clips)), parts.game)
     set_up(experiment)
     if experiment.trainer.compile:
         compile_parts(parts.game)
@@ -209,7 +210,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     train(lightning, parts, checkpoint)
     if lightning.is_global_zero:
         if parts.data.skipped:
-            (run_dir / "skipped.json").write_text(json.dumps(parts.data.skipped, indent=1, ensure_ascii=False) + "\n")
+            (run_dir / "skipped.json").write_text(as_json(parts.data.skipped, indent=1) + "\n")
             print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
         ended(experiment, run_dir, int(parts.game.clips_seen))
     return run_dir
@@ -303,6 +304,8 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     """Mistakes that would otherwise come to light once the data is there, minutes later."""
     if experiment.logger.wandb != "off":
         wandb_offline(experiment.logger.wandb)
+    if experiment.logger.tensorboard and not any(map(find_spec, ("tensorboard", "tensorboardX"))):
+        raise ConfigError("logger.tensorboard: TensorBoard is not installed: pip install tensorboard")
     if not go_on:
         runs.refuse_unwritable(Path(experiment.run_dir or runs.RUNS))
         if experiment.run_dir:

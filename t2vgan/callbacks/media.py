@@ -18,6 +18,11 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 CLIPS_SEEN = "clips_seen"
 
 
+def step_of(trainer: Trainer) -> int:
+    """The step under which Lightning logged the losses of the last round: loggers that go on forget later ones."""
+    return max(0, trainer.global_step - 1)
+
+
 def use_clips_axis(trainer: Trainer) -> None:
     """Make clips seen the x axis of every curve in Weights & Biases; called once, when fit starts."""
     for logger in _loggers(trainer, WandbLogger):
@@ -28,7 +33,7 @@ def use_clips_axis(trainer: Trainer) -> None:
 def log_scalars(trainer: Trainer, values: Mapping[str, int | float], *, clips_seen: int) -> None:
     """Numbers to every logger, at once: for hooks where `pl_module.log` is not allowed or would repeat old values."""
     for logger in _loggers(trainer, object):
-        logger.log_metrics({**values, CLIPS_SEEN: clips_seen}, step=trainer.global_step)
+        logger.log_metrics({**values, CLIPS_SEEN: clips_seen}, step=step_of(trainer))
 
 
 def log_image(trainer: Trainer, key: str, path: str | Path, *, clips_seen: int, caption: str = "") -> None:
@@ -41,7 +46,7 @@ def log_image(trainer: Trainer, key: str, path: str | Path, *, clips_seen: int, 
         from PIL import Image
 
         picture = np.asarray(Image.open(path).convert("RGB"))
-        logger.experiment.add_image(key, picture, trainer.global_step, dataformats="HWC")
+        logger.experiment.add_image(key, picture, step_of(trainer), dataformats="HWC")
 
 
 def log_video(trainer: Trainer, key: str, path: str | Path, *, clips_seen: int, caption: str = "") -> None:
@@ -65,4 +70,4 @@ def _loggers(trainer: Trainer, kind: type) -> list[Any]:
 
 
 def _log_wandb(trainer: Trainer, logger: Any, key: str, media: Any, clips_seen: int) -> None:
-    logger.log_metrics({key: media, CLIPS_SEEN: clips_seen}, step=trainer.global_step)  # which passes over what it has
+    logger.log_metrics({key: media, CLIPS_SEEN: clips_seen}, step=step_of(trainer))  # which passes over what it has

@@ -191,6 +191,8 @@ def _stored_clips(dataset: Any, start: int, processes: int) -> Iterator[tuple[np
             frames = dataset.frames(index)
             edges = dataset.frame_edges(index).tolist() if hasattr(dataset, "frame_edges") else None
         except VideoError as error:
+            if error.passing:
+                raise  # what is written down here holds for good
             return None, {"error": str(error)}
         return frames, {"shape": list(frames.shape[:3]), "edges": edges}
 

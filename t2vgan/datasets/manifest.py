@@ -273,7 +273,8 @@ def _named(
     named: Any, captions: tuple[str, ...], attributes: Mapping[str, str], where: str
 ) -> tuple[tuple[str, ...], ...]:
     """Which attributes each caption names: one list for every caption, or one for each."""
-    lists = named if named and all(isinstance(names, list) for names in named) else [named] * len(captions)
+    given = named if isinstance(named, list) else []
+    lists = given if given and all(isinstance(names, list) for names in given) else [named] * len(captions)
     known = all(isinstance(names, list) and all(name in attributes for name in names) for names in lists)
     if not isinstance(named, list) or not known or len(lists) != len(captions):
         raise ValueError(f"{where}: 'named' lists names of 'attributes', once or for each caption, not {named!r}")

@@ -24,11 +24,11 @@ SWAPPED = {
     "anti-clockwise": "clockwise",
 }
 SWAPPED |= {other: word for word, other in SWAPPED.items() if other not in SWAPPED}
-DIRECTION = re.compile(r"(?<![\w-])(" + "|".join(sorted(SWAPPED, key=len, reverse=True)) + r")(?!\w)", re.IGNORECASE)
+DIRECTION = re.compile(r"(?<!\w)(" + "|".join(sorted(SWAPPED, key=len, reverse=True)) + r")(?!\w)", re.IGNORECASE)
 SPOILT = re.compile(
     r"\b(texts?|words?|letters?|logos?|subtitles?|captions?|titles?|signs?|signposts?|writ(?:es?|ing|ten)|wrote|reads?"
     r"|clocks?|watch face|maps?|numbers?|digits?|scoreboards?|license plates?|screens?|east(?:ern|wards?)?"
-    r"|west(?:ern|wards?)?|(?:north|south)(?:east|west)\w*)\b",
+    r"|west(?:ern|wards?)?|(?:north|south)(?:east|west)\w*|(?:counter|anti) clockwise)\b",
     re.IGNORECASE,
 )
 # Before and after a "left" or "right" that is a direction.

@@ -1,20 +1,20 @@
 """Clips that a check found to be unusable: listed beside the data set, and left out by it.
 
-`quarantine.jsonl`: {"key": "clips/0007.mp4", "reason": "truncated: ...", "bytes": 1234, "by": "check"}. A line holds
-for as long as the file has so many bytes: what was mended or downloaded again is used again. Lines without "by" are a
-person's own: they always hold, and no check takes them away.
+`quarantine.jsonl`: {"key": "clips/7.mp4", "reason": "truncated: ...", "bytes": 123, "content": "9f...", "by": "check"}.
+A line holds for as long as the file has so many bytes and this content: what was mended or downloaded again is used
+again. Lines without "by" are a person's own: they always hold, and no check takes them away.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2vgan.datasets.sampling import CaptionedClip, byte_count
-from t2vgan.system import written_whole
+from t2vgan.datasets.sampling import CaptionedClip, byte_count, content
+from t2vgan.system import as_json, written_whole
 
 FILE = "quarantine.jsonl"
 
@@ -48,7 +48,9 @@ def usable(
     out = {
         clip.key: str(entry.get("reason") or "listed")
         for clip in clips
-        if (entry := by_key.get(clip.key)) and entry.get("bytes") in (None, byte_count(clip))
+        if (entry := by_key.get(clip.key))
+        and entry.get("bytes") in (None, byte_count(clip))
+        and ("content" not in entry or entry["content"] == content(clip))
     }
     return [clip for clip in clips if clip.key not in out], out
 
@@ -60,14 +62,16 @@ def tell(folder: Path, out: dict[str, str]) -> None:
         warnings.warn(f"{what}; delete the file to use them again", stacklevel=4)
 
 
-def write(folder: Path, found: Iterable[dict[str, Any]]) -> Path:
-    """Puts what a check found in the place of what earlier ones did; keeps the lines of people."""
-    kept = [entry for entry in entries(folder) if entry.get("by") != "check"]
+def write(folder: Path, found: Iterable[dict[str, Any]], *, looked_at: Container[str]) -> Path:
+    """Puts what a check found of the clips that it `looked_at` (keys) in the place of what earlier ones did; keeps the
+    lines of people, and those of clips that it did not look at.
+    """
+    kept = [entry for entry in entries(folder) if entry.get("by") != "check" or entry["key"] not in looked_at]
     keys = {entry["key"] for entry in kept}
     lines = [*kept, *({**entry, "by": "check"} for entry in found if entry["key"] not in keys)]
     if lines:
         with written_whole(folder / FILE) as part:
-            part.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+            part.write_text("".join(as_json(line) + "\n" for line in lines), encoding="utf-8")
     else:
         (folder / FILE).unlink(missing_ok=True)
     return folder / FILE

@@ -10,7 +10,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -21,7 +21,7 @@ from t2vgan.datasets.vary import Variation, Vary
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Sample
 from t2vgan.video.decode import VideoError, VideoInfo, probe_video, read_frames
-from t2vgan.video.sources import Member, Pictures, Source, content_digest
+from t2vgan.video.sources import Member, Pictures, Source, content_digest, opened
 
 SPLITS = ("train", "val", "test")
 SHARE = {"val": 0.05, "test": 0.05}  # of the clips, where nobody says which clip belongs to which split
@@ -123,9 +123,12 @@ def sample(data: VideoClips, index: int, rng: np.random.Generator | None) -> Sam
     variation = Variation(clip.captions[which])
     if rng is not None and view.vary.active:
         variation = view.vary.draw(rng, clip.captions[which], clip.attributes)
+    length_s, last_s = float(edges[-1]), float(view.times[-1])
+    _note_short(clip, view, length_s, last_s)
+    if variation.speed > 1 and last_s > 0:  # no faster than the clip lasts
+        variation = replace(variation, speed=min(variation.speed, max(1.0, 0.999 * length_s / last_s)))
     times = view.times * variation.speed
-    _note_short(clip, view, float(edges[-1]), float(times[-1]))
-    start_s = place * max(0.0, float(edges[-1]) - view.duration_s * variation.speed)
+    start_s = place * max(0.0, length_s - view.duration_s * variation.speed)
     chosen = rng if rng is not None else np.random.default_rng(stable_seed(clip.key, "wrong caption"))
     wrong = _wrong(clip, data.pool, chosen, flip=view.vary.flip)
     return Sample(
@@ -262,18 +265,22 @@ def fingerprint(clips: Iterable[CaptionedClip], view: View) -> str:
     for clip in clips:
         place = f"{clip.video}:{clip.part}"
         if place not in contents:
-            contents[place] = clip.digest or _content(clip)
+            contents[place] = clip.digest or content(clip)
         told = [place, contents[place], clip.start_s, clip.end_s, clip.captions, clip.key, clip.fps]
         digest.update(json.dumps([*told, dict(clip.attributes), clip.named], sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def _content(clip: CaptionedClip) -> str:
+def content(clip: CaptionedClip) -> str:
+    """Changes with the video's content, as far as sizes, beginning, middle and end tell; of pictures, as times do."""
     count, source = byte_count(clip), clip.file
-    if count < 0 or not isinstance(source, Path):
+    if count < 0 or (isinstance(source, Member) and source.remote):
         return str(count)
     try:
-        with source.open("rb") as file:
+        if isinstance(source, Pictures):
+            told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in source.files()]
+            return hashlib.blake2b(repr(told).encode(), digest_size=10).hexdigest()
+        with opened(source) as file:
             return content_digest(file, count)
     except OSError:
         return str(count)

@@ -27,7 +27,7 @@ from t2vgan.datasets.manifest import manifests_in, read_manifest
 from t2vgan.datasets.progress import with_progress
 from t2vgan.datasets.sampling import CaptionedClip, byte_count, hashed_splits
 from t2vgan.datasets.shards import INDEX
-from t2vgan.system import written_whole
+from t2vgan.system import as_json, written_whole
 from t2vgan.video.sources import Pictures, content_digest, opened
 
 BLOCK = tarfile.BLOCKSIZE
@@ -95,7 +95,7 @@ def write_shards(pairs: Sequence[tuple[CaptionedClip, str]], output: Path, *, sh
             index.write(file.read_bytes())
     if left_out:
         with written_whole(output / "left_out.jsonl") as part:
-            lines = (json.dumps({"video": k, "reason": v}, ensure_ascii=False) + "\n" for k, v in left_out.items())
+            lines = (as_json({"video": k, "reason": v}) + "\n" for k, v in left_out.items())
             part.write_text("".join(lines), encoding="utf-8")
     shutil.rmtree(output / "parts", ignore_errors=True)
     clips = sum(len(entry.clips) for shard in shards for entry in shard)
@@ -160,7 +160,7 @@ def _written(shards: list[list[Entry]], output: Path) -> Iterator[int]:
                     lines += _store(file, entry, tar.name)
                     yield entry.number
             with written_whole(part_index) as part:
-                text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+                text = "".join(as_json(line) + "\n" for line in lines)
                 part.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
             yield from (entry.number for entry in shard)

@@ -78,7 +78,8 @@ class LatentGuess(nn.Module):
         self.read = nn.ModuleList(nn.Linear(channels * 4 * 4, latents) for _ in range(levels))
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
-        return torch.stack([read(f.flatten(1)) for read, f in zip(self.read, features, strict=True)]).sum(0).float()
+        maps = [f if f.shape[-2:] == (4, 4) else F.adaptive_avg_pool2d(f, 4) for f in features]
+        return torch.stack([read(m.flatten(1)) for read, m in zip(self.read, maps, strict=True)]).sum(0).float()
 
 
 class TextProjection(nn.Module):

@@ -98,8 +98,9 @@ class Projected(nn.Module):
         return tuple(seen)
 
     def look(self, frames: Tensor) -> tuple[Tensor, ...]:
-        if frames.device.type == "cpu" and frames.requires_grad:
-            # The backward pass of a depthwise convolution takes twice as long in bfloat16 as in float32 on a CPU.
+        if frames.device.type == "cpu" and self.training:
+            # The backward pass of a depthwise convolution takes twice as long in bfloat16 as in float32 on a CPU; and
+            # what has no way back is seen in the same numbers, or the critic could tell real clips by their rounding.
             with torch.autocast("cpu", enabled=False):
                 return self.eyes(frames.float())
         return self.eyes(frames)

@@ -79,7 +79,12 @@ class MotionCodes(nn.Module):
         place = times / self.spacing_s
         left = place.floor()
         between = (place - left)[..., None]
-        u = self.trajectory(noise, sentence, int(left.max()) + 2)
+        u = self.trajectory(noise, sentence, int(left.max()) + 2).float()
+        with torch.autocast(u.device.type, enabled=False):  # phases of many rounds, as in `continuous`
+            return self.codes(u, left, between, times)
+
+    def codes(self, u: Tensor, left: Tensor, between: Tensor, times: Tensor) -> Tensor:
+        """From the trajectory to the codes; `left`: the anchors before the instants, `between`: the way to the next."""
         at_left, at_right = (u.gather(1, i.long()[..., None].expand(-1, -1, u.shape[2])) for i in (left, left + 1))
         start_s = (left * self.spacing_s)[..., None]
         pace, phase = self.rates * (1 + torch.tanh(self.periods(at_left))), self.phases(at_left) * self.phase_scales

@@ -59,7 +59,7 @@ class Observation:
     flicker: Float[Tensor, " n"]
     spectrum: Float[Tensor, "n f"]
     consistency: Float[Tensor, " n"]  # NaN where no frames were read
-    camera: list[str]  # by optical flow; empty where it was not asked for
+    camera: list[str]  # by optical flow; "" where it was not asked for
     direction: list[str]
 
     def __len__(self) -> int:
@@ -100,7 +100,7 @@ def _taken(value: Any, rows: list[int]) -> Any:
         return value[rows]
     if isinstance(value, dict):
         return {name: features[rows] for name, features in value.items()}
-    return [value[i] for i in rows if value]
+    return [value[i] for i in rows]
 
 
 @torch.no_grad()
@@ -121,8 +121,8 @@ def observe(video: Video, *extractors: Any, flow: bool = False, frame_reader: An
         flicker=flicker(video).cpu(),
         spectrum=motion_spectrum(video).cpu(),
         consistency=consistency_of(video, frame_reader),
-        camera=motion.camera if motion else [],
-        direction=motion.direction if motion else [],
+        camera=motion.camera if motion else [""] * len(video),
+        direction=motion.direction if motion else [""] * len(video),
     )
 
 

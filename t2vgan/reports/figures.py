@@ -47,9 +47,11 @@ def split_figures(seen: Measured, source: Source) -> Figures:
     if again is not None:
         found["diversity"] = within_captions(again, source, seen)
     found["controls"] = controls(seen, source)
-    if not source.apart:
+    if not (source.apart and source.learned_from):
         for figures in found["controls"].values():
             figures.pop("memorisation", None)
+    if source.apart and len(seen.reference) < count:
+        found["warning"] = f"distances of {count} clips are from {len(seen.reference)} real ones only"
     if count < FEW:
         found["warning"] = f"{count} clips are few: expect wide intervals, and compare only with as many clips"
     return found
@@ -68,7 +70,7 @@ def near_figures(seen: Measured, source: Source) -> Figures:
         if getattr(extractor, "is_kinetics_i3d", False):  # nothing else may bear the name
             found[f"fvd_{printed(name).removeprefix('i3d_')}"] = found[f"fd_{printed(name)}"]
     if source.apart:
-        return found | novelty(seen.reference, seen.real, seen.fake)
+        return found | (novelty(seen.reference, seen.real, seen.fake) if source.learned_from else {})
     for figure in found.values():  # real clips against themselves are no floor
         figure |= dict.fromkeys({"floor", "ceiling"} & figure.keys())
     return found

@@ -27,7 +27,7 @@ CONTROLLED = 256  # real clips that are spoiled for the controls
 CONSISTENT = 128  # clips whose single frames a network reads, which takes as long as all else together
 CAPTIONS = 32  # that the diversity within a caption is measured on
 STRIP, STRIP_PX = 8, 64  # frames kept of each clip to be shown, and their size at most
-LISTS = ("captions", "wrong_captions", "keys", "indices", "attributes", "named", "contrasts", "changed", "left_out")
+LISTS = ("captions", "wrong_captions", "keys", "indices", "attributes", "named", "contrasts", "changed")
 
 Done = Callable[[], None]  # called after each batch
 
@@ -49,6 +49,7 @@ class Parts:
 
     pairs: dict[int, Part] = field(default_factory=dict)
     reference: dict[int, Observation] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)  # what could not be read, and why
 
 
 @dataclass
@@ -81,6 +82,7 @@ def look_at_share(source: Source, rank: int, ranks: int, done: Done) -> Parts:
     for number, video in source.reference(rank, ranks):
         parts.reference[number] = observe(video, *source.extractors)
         done()
+    parts.lost = list(source.lost)
     return parts
 
 
@@ -129,6 +131,7 @@ def joined(shares: Sequence[Parts]) -> Measured:
         fake=Observation.joined(part.fake for part in ordered),
         controls={name: Observation.joined(part[name] for part in spoiled) for name in (spoiled[0] if spoiled else ())},
         strips=(np.concatenate([p.strips[0] for p in ordered]), np.concatenate([p.strips[1] for p in ordered])),
+        left_out=sorted(reason for share in shares for reason in share.lost),
         **{name: [value for part in ordered for value in part.lists[name]] for name in LISTS},  # type: ignore[arg-type]
     )
 

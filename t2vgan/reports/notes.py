@@ -19,9 +19,9 @@ NOTES = {
     f"(ceiling - floor), with its 95 % interval. {VOID_NOTE[0].upper()}{VOID_NOTE[1:]}.",
     "flow": "Optical flow has learned nothing, so no generator can have been tuned to it. Direction counts only in "
     "clips whose subject gets on.",
-    "distances": "How far the generated clips are from real clips that are not beside them (of the training split, "
-    "where there is one). Real clips: the same figure for as many real clips, which is what a perfect "
-    "generator would get. Compare only figures of equal numbers of clips in equal features.",
+    "distances": "How far the generated clips are from real clips (the top of the page says which). Real clips: the "
+    "same figure for as many real clips, which is what a perfect generator would get. Compare only figures of equal "
+    "numbers of clips in equal features.",
     "motion": "Generated clips beside the real clips of the same captions.",
     "controls": "Can one trust these figures? Real clips were spoiled in one way each and measured as if a model had "
     "made them. The marked figure is made for that fault and has to differ from the first row.",

@@ -48,13 +48,16 @@ def report_of(splits: Mapping[str, Split], protocol: Mapping[str, Any]) -> Figur
 
 
 def told_of_figures(source: Source, seen: Measured) -> dict[str, Any]:
-    """How the figures were made."""
+    """What was compared with what, and how the figures were made."""
+    protocol = source.protocol()
     features = {}
     for extractor in source.extractors:
         about = {"hash": getattr(extractor, "fingerprint", "") or None, "dim": getattr(extractor, "dim", None)}
         about |= {"accuracy_on_real_clips": getattr(extractor, "accuracy", None)}
         features[extractor.name] = {**about, **dict(getattr(extractor, "protocol", {}))}
     return {
+        **protocol,
+        "reference": {**protocol["reference"], "clips": len(seen.reference)},  # that could be read
         "clips": len(seen.fake),
         "features": features,
         "covariance": "over n - 1, unless the features' own convention says otherwise",
@@ -130,9 +133,10 @@ def html_page(report: Figures, splits: Mapping[str, Split], history: Path | None
 def summary_of(protocol: Mapping[str, Any]) -> str:
     clip, data = protocol.get("clip", {}), protocol.get("data", {})
     shape = f"{clip.get('frames')} frames over {clip.get('duration_s')} s, {clip.get('size')} pixels"
-    reference = protocol.get("reference", {}).get("clips")
+    reference = protocol.get("reference", {})
+    away = f"{reference.get('clips')} {reference.get('which', 'other real ones')}"
     made = f"{protocol.get('clips')} clips per split of {protocol.get('generated')}"
-    return f"{made}, beside real clips of {data.get('name')}: {shape}. Distances are from {reference} other real ones."
+    return f"{made}, beside real clips of {data.get('name')}: {shape}. Distances are from {away}."
 
 
 def leaves(value: Any, path: str = "") -> Iterator[list[Any]]:
@@ -150,11 +154,10 @@ def split_sections(name: str, figures: Figures, split: Split) -> list[str]:
         tables = [page.heading(f"judged by {judge}") + (page.note(NOTES["flow"]) if judge == rows.FLOW else "")
                   + page.table(rows.ACCURACY, found) for judge, found in judged.items()]  # fmt: skip
         parts.append(page.section(f"{name}: does it show what the text says?", *tables, note=NOTES["attributes"]))
-        shapes = [(n, f["confusion"]) for n, f in figures["attributes"].items() if "confusion" in f]
+        shapes = [(n, f["confusion"]) for n, f in figures.get("attributes", {}).items() if "confusion" in f]
         matrices = "".join(page.matrix(n, c["values"], c["counts"]) for n, c in shapes)
-        parts.append(
-            page.heading("what the caption says (rows), what the judge saw (columns), in clips") + page.row_of(matrices)
-        )
+        title = page.heading("what the caption says (rows), what the judge saw (columns), in clips")
+        parts += [title + page.row_of(matrices)] if shapes else []
     if found := rows.text_rows(figures):
         parts.append(page.section(f"{name}: whole captions", page.table(rows.TEXT, found), note=NOTES["text"]))
     if found := rows.swap_rows(figures):

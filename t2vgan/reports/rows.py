@@ -163,7 +163,7 @@ def overview(report: Figures) -> tuple[list[str], list[list[Any]]]:
 
 def obeyed_row(name: str, splits: Mapping[str, Figures], gaps: Figures | None) -> list[Any]:
     """Accuracies of an attribute, or `all_correct`, of each split, beside the least of real clips; [] without any."""
-    figures = [f.get(name) if name == "all_correct" else f["attributes"].get(name) for f in splits.values()]
+    figures = [f.get(name) if name == "all_correct" else f.get("attributes", {}).get(name) for f in splits.values()]
     figures = [f for f in figures if f]
     if len(figures) < len(splits):
         return []

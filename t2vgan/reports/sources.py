@@ -33,7 +33,6 @@ class Pairs:
     named: list[tuple[str, ...]] = field(default_factory=list)
     contrasts: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
     changed: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)  # clips that could not be read: name and reason
 
 
 @runtime_checkable
@@ -41,7 +40,9 @@ class Source(Protocol):
     """Pairs of clips, and real clips to compare with; the same in every process."""
 
     extractors: list[Any]  # the first one is the judge
-    apart: bool  # the reference are other clips than the real ones of the pairs
+    apart: bool  # the reference are other clips than the real ones of the pairs, and none of these occurs twice
+    learned_from: bool  # the reference are clips that the generator learned from
+    lost: list[str]  # name and reason of clips that could not be read so far, in this process
     encoder: Any  # of captions and clips, or None
     frame_reader: Any  # a network with `frame_features`, for temporal consistency
 
@@ -74,10 +75,10 @@ class Model:
     """The averaged generator of a run against a split of the data set that it was trained on.
 
     A clip's place in the split decides its noise. The reference are the first clips of `train`, as many as there are
-    pairs, or as many spread evenly over it where their order may mean something.
+    pairs, or as many spread evenly over it where their order may mean something; of `train` itself they are others.
     """
 
-    apart = True
+    learned_from = True
 
     def __init__(
         self,
@@ -105,24 +106,30 @@ class Model:
         data = replace(self.experiment.data, files=self.experiment.data.files and not self.experiment.data.cache)
         make = assemble.datasets(replace(self.experiment, data=data))
         self.clips = make(split, num_clips)
-        drawn = hasattr(self.clips, "PROBE_SPLIT")
-        self.training = make("train", len(self.clips) if drawn else None)
-        count = min(len(self.clips), len(self.training))
-        self.others = np.linspace(0, len(self.training) - 1, count).round().astype(int).tolist()
+        drawn, taken = hasattr(self.clips, "PROBE_SPLIT"), len(self.clips) if split == "train" else 0
+        self.training = make("train", taken + len(self.clips) if drawn else None)
+        self.apart = split != "all" and len(self.training) > taken
+        first = taken if self.apart else 0
+        count = min(len(self.clips), len(self.training) - first)
+        self.others = np.linspace(first, len(self.training) - 1, count).round().astype(int).tolist()
+        self.lost: list[str] = []
         self.checkpoint, self.split, self.device = checkpoint, split, device
 
     def batches(self, rank: int, ranks: int) -> Iterator[tuple[int, Pairs]]:
         for number, indices in shared(len(self.clips), rank, ranks):
-            samples, indices, left_out = readable(self.clips, indices)
+            samples, indices, lost = readable(self.clips, indices)
+            self.lost += lost
             if not samples:
                 continue
             times = torch.from_numpy(np.stack([s.times for s in samples]).astype(np.float32))
             fake = self.model.generate([s.caption for s in samples], z=self.noise("clip", indices), times=times)
-            yield number, pairs_of(samples, indices, fake, self.device, left_out)
+            yield number, pairs_of(samples, indices, fake, self.device)
 
     def reference(self, rank: int, ranks: int) -> Iterator[tuple[int, Video]]:
         for number, indices in shared(len(self.others), rank, ranks):
-            if samples := readable(self.training, [self.others[i] for i in indices])[0]:
+            samples, _, lost = readable(self.training, [self.others[i] for i in indices])
+            self.lost += lost
+            if samples:
                 yield number, video_of(samples).to(self.device)
 
     def counts(self) -> tuple[int, int]:
@@ -143,11 +150,12 @@ class Model:
 
     def protocol(self) -> dict[str, Any]:
         clip, data = self.experiment.clip, self.clips
+        which = "other real ones, of the training split" if self.apart else "real ones, which may be the same clips"
         return {
             "generated": self.checkpoint.as_posix(),
             "experiment": self.experiment.name,
             "data": {"name": self.experiment.data.dataset.get("name"), "split": self.split, "hash": data.fingerprint},
-            "reference": {"split": "train", "clips": len(self.others)},
+            "reference": {"split": "train", "which": which, "clips": len(self.others)},
             "clip": {"frames": clip.frames, "duration_s": clip.duration_s, "size": clip.size, "frame_stride": 1},
             "noise": "one draw per clip, seeded by its place in the split",
             "temporal_consistency": f"cosine of neighbouring frames' features: {self.frame_reader.name}",
@@ -183,9 +191,7 @@ def video_of(samples: Sequence[Sample]) -> Video:
     return to_float(torch.from_numpy(np.stack([s.video for s in samples])).permute(0, 4, 1, 2, 3))
 
 
-def pairs_of(
-    samples: Sequence[Sample], indices: list[int], fake: Video, device: str, left_out: Sequence[str] = ()
-) -> Pairs:
+def pairs_of(samples: Sequence[Sample], indices: list[int], fake: Video, device: str) -> Pairs:
     return Pairs(
         real=video_of(samples).to(device),
         fake=fake.float().clamp(-1, 1),
@@ -197,5 +203,4 @@ def pairs_of(
         named=[s.named for s in samples],
         contrasts=[s.contrasts for s in samples],
         changed=[s.changed for s in samples],
-        left_out=list(left_out),
     )

@@ -117,6 +117,9 @@ def read_plan(path: Path) -> Plan:
         trials=content.get("run_cap"),
         early={"min_iter": 1, "eta": 3, **early} if early else None,
     )
+    for seed in plan.seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ConfigError(f"{path}: parameters.seed: {seed!r} is no whole number")
     for name in [*choices, *ranges]:
         values = choices.get(name) or [ranges[name].low, ranges[name].high]
         for value in values:
@@ -159,12 +162,19 @@ def _check_values(path: Path, content: dict[str, Any]) -> None:
     if content["method"] not in METHODS:
         raise ConfigError(f"{path}: method '{content['method']}': choose one of: {', '.join(METHODS)}")
     metric = content["metric"]
+    for key in metric if isinstance(metric, dict) else ():
+        if key not in ("name", "goal"):
+            hint = "; a sweep ends with run_cap" if key == "target" else ""
+            raise ConfigError(f"{path}: metric: unknown key '{key}'{nearest(str(key), ('name', 'goal'))}{hint}")
     if not isinstance(metric, dict) or not str(metric.get("name", "")).startswith("val/"):
         raise ConfigError(f"{path}: metric.name has to be a figure of the validations, e.g. val/kid_probe")
     if metric.get("goal", "minimize") not in ("minimize", "maximize"):
         raise ConfigError(f"{path}: metric.goal is minimize or maximize")
     if not isinstance(content["parameters"], dict) or not content["parameters"]:
         raise ConfigError(f"{path}: parameters has to be a section of experiment keys, e.g. g_optim.lr")
+    cap = content.get("run_cap")
+    if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
+        raise ConfigError(f"{path}: run_cap is {cap}: it has to be a whole number from 1 on")
     if "early_terminate" in content:
         _check_early(path, content["early_terminate"])
 
@@ -172,6 +182,10 @@ def _check_values(path: Path, content: dict[str, Any]) -> None:
 def _check_early(path: Path, early: Any) -> None:
     if not isinstance(early, dict) or early.get("type") not in ("hyperband", "median"):
         raise ConfigError(f"{path}: early_terminate.type has to be hyperband, with min_iter and eta, or median")
+    if early["type"] == "hyperband" and {"max_iter", "s"} & early.keys() and "min_iter" not in early:
+        raise ConfigError(
+            f"{path}: early_terminate: give min_iter and eta; brackets by max_iter and s are not known here"
+        )
     for key, value in early.items():
         if key not in EARLY:
             raise ConfigError(f"{path}: early_terminate: unknown key '{key}'{nearest(str(key), EARLY)}")
@@ -181,6 +195,8 @@ def _check_early(path: Path, early: Any) -> None:
 
 
 def _command(path: Path, content: dict[str, Any]) -> list[str]:
+    if not isinstance(content["command"], list):
+        raise ConfigError(f"{path}: command has to be a list of words")
     words = [str(word) for word in content["command"]]
     words = [content.get("program", word) if word == "${program}" else word for word in words]
     if "--experiment" not in words[:-1] or ARGUMENTS not in words:
@@ -210,7 +226,9 @@ def _range(where: str, spec: dict[str, Any]) -> Range:
     low, high = (spec.get(key, math.nan) for key in ("min", "max"))
     if not all(isinstance(v, int | float) and math.isfinite(v) for v in (low, high)) or not low < high:
         raise ConfigError(f"{where}: `min` and `max` have to be numbers, the first below the second")
-    whole = isinstance(low, int) and isinstance(high, int)
+    whole, q = isinstance(low, int) and isinstance(high, int), spec.get("q", 1)
+    if isinstance(q, bool) or not isinstance(q, int | float) or not q > 0:
+        raise ConfigError(f"{where}: `q` is {q}: it has to be a number above 0")
     kind = spec.get("distribution", "int_uniform" if whole else "uniform")
     if kind not in DISTRIBUTIONS[2:]:
         raise ConfigError(f"{where}: distribution '{kind}': choose one of: {', '.join(DISTRIBUTIONS)}")
@@ -220,4 +238,6 @@ def _range(where: str, spec: dict[str, Any]) -> Range:
         raise ConfigError(f"{where}: a logarithmic range starts above 0")
     if kind == "int_uniform":
         return Range(int(low), int(high))
-    return Range(float(low), float(high), log=kind.startswith("log"), step=spec.get("q", 1.0) if kind[0] == "q" else 0)
+    if kind == "q_uniform" and whole and isinstance(q, int):
+        return Range(low, high, step=q)
+    return Range(float(low), float(high), log=kind.startswith("log"), step=float(q) if kind[0] == "q" else 0)

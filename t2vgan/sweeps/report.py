@@ -103,7 +103,7 @@ def parallel_coordinates(done: list[dict[str, Any]], names: list[str], metric: s
 def _places(column: list[Any]) -> list[float]:
     """Values to [0, 1]: numbers by size, on a logarithmic scale where they span more than a decade; others in order."""
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in column):
-        order = sorted(map(str, set(column)))
+        order = sorted(set(map(str, column)))
         return [order.index(str(v)) / max(1, len(order) - 1) for v in column]
     low, high = min(column), max(column)
     if low == high:

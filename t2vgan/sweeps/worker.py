@@ -74,7 +74,15 @@ def open_sweep(plan: Plan, *, storage: str | None = None, folder: Path | None = 
         load_if_exists=True,
     )
     asked = json.dumps(
-        [plan.method, plan.metric, plan.command, plan.choices, {k: vars(r) for k, r in plan.ranges.items()}]
+        [
+            plan.method,
+            plan.metric,
+            plan.minimize,
+            plan.command,
+            plan.choices,
+            {k: vars(r) for k, r in plan.ranges.items()},
+            plan.seeds,
+        ]
     )
     before = study.user_attrs.get("asked")
     if before is None:
@@ -119,7 +127,7 @@ def distributions(plan: Plan) -> dict[str, Any]:
     }
     for name, r in plan.ranges.items():
         if isinstance(r.low, int) and isinstance(r.high, int):
-            found[name] = IntDistribution(r.low, r.high, log=r.log)
+            found[name] = IntDistribution(r.low, r.high, log=r.log, step=int(r.step) or 1)
         else:
             found[name] = FloatDistribution(r.low, r.high, log=r.log, step=r.step or None)
     return found
@@ -178,7 +186,10 @@ def next_trial(sweep: Sweep) -> Any:
         running = [t for t in sweep.study.get_trials(deepcopy=False) if t.state == optuna.trial.TrialState.RUNNING]
         for frozen in running:
             if resume.try_to_hold(trial_folder(sweep, frozen.number)):
-                return optuna.Trial(sweep.study, frozen._trial_id)
+                trial = optuna.Trial(sweep.study, frozen._trial_id)
+                for name, distribution in distributions(sweep.plan).items():
+                    trial._suggest(name, distribution)  # what is there, or was not drawn yet when it was stopped
+                return trial
         trials = sweep.study.get_trials(deepcopy=False)
         begun = [t for t in trials if t.state != optuna.trial.TrialState.WAITING]
         if sweep.plan.trials is not None and len(begun) >= sweep.plan.trials:

@@ -9,17 +9,27 @@ import io
 import os
 import re
 import stat
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+PAUSES_S = (1.0, 4.0)  # between tries to fetch what is far away
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 class VideoError(ValueError):
     """A video that cannot be used; one line that names the file and the reason."""
+
+    passing = False  # whether it may be read another time
+
+
+class FetchError(VideoError):
+    """A video that could not be fetched from afar, whoever is to blame."""
+
+    passing = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +127,29 @@ def content_digest(data: io.BufferedIOBase, byte_count: int, sample: int = 1 << 
 
 @lru_cache(maxsize=2)  # a clip is indexed first and then read: one download for both
 def _fetched(member: Member) -> bytes:
+    for pause_s in (*PAUSES_S, None):
+        try:
+            return _fetched_once(member)
+        except FetchError:
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
+    raise AssertionError
+
+
+def _fetched_once(member: Member) -> bytes:
     import fsspec
 
     try:
         system, path = fsspec.url_to_fs(member.file)
         data = system.cat_file(path, start=member.offset, end=member.offset + member.byte_count)
+    except FileNotFoundError as error:
+        raise VideoError(f"{member}: there is no such file") from error
     except Exception as error:  # every file system has its own kinds of errors
         told = str(error).strip().splitlines()
-        raise VideoError(f"{member}: cannot be fetched ({told[0] if told else type(error).__name__})") from error
+        raise FetchError(f"{member}: cannot be fetched ({told[0] if told else type(error).__name__})") from error
     if len(data) != member.byte_count:
-        raise VideoError(f"{member}: {len(data)} of {member.byte_count} bytes came")
+        raise FetchError(f"{member}: {len(data)} of {member.byte_count} bytes came")
     return data
 
 

@@ -52,11 +52,11 @@ def test_frames_are_enlarged_to_what_the_eyes_were_trained_for(eyes: ImagenetEye
 
 
 def test_fakes_and_reals_are_seen_alike():
-    """With a gradient to pass on, the eyes take another path on CPUs under autocast; what they see must not differ."""
+    """In bfloat16 and in float32, maps are 3 % apart, and a line through their means tells which is which."""
     looker, frames = critic(), 2 * torch.rand(2, 3, 2, 32, 32) - 1
     with torch.autocast("cpu", dtype=torch.bfloat16):
         fake = looker.see(frames.clone().requires_grad_())
         with torch.no_grad():
             real = looker.see(frames)
     for f, r in zip(fake, real, strict=True):
-        assert (f - r).abs().mean() < 0.05 * f.abs().mean()
+        assert torch.equal(f, r)

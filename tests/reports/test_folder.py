@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.reports import folder
@@ -76,7 +78,7 @@ def test_sizes_and_rates_that_differ_are_told(tmp_path: Path) -> None:
 def test_clips_belong_together_by_caption_and_only_then_by_name(tmp_path: Path) -> None:
     real = make_clips(tmp_path / "real", ["a", "b", "c"], captions=["a lion", "a zebra", "an ostrich"])
     made = make_clips(tmp_path / "made", ["b", "x", "y"], captions=["a lion", "an ostrich", "a whale"])
-    assert Folder(made, real, EffNetFeatures(), **VIEW).partners == [(0, 0), (1, 2)]
+    assert Folder(made, real, EffNetFeatures(), **VIEW).partners == [(0, 0, "a lion"), (1, 2, "an ostrich")]
 
 
 def test_folders_that_have_nothing_to_do_with_each_other_are_refused(tmp_path: Path) -> None:
@@ -117,7 +119,8 @@ def test_captions_of_no_real_clip_are_left_out_with_a_warning(tmp_path: Path) ->
     assert any("1 of 2 clips have the caption of no clip in" in str(warning.message) for warning in told)
     assert any("have no caption and are left out: y.mp4" in str(warning.message) for warning in told)
     assert source.protocol()["unused"] == {
-        "generated_without_caption": 1, "generated_without_real": 1, "real_without_caption": 0,
+        "generated_without_caption": 1, "generated_without_real": 1, "generated_beside_the_same_real": 0,
+        "real_without_caption": 0,
     }  # fmt: skip
 
 
@@ -182,3 +185,74 @@ def test_without_spare_real_clips_the_report_says_what_the_judge_of_captions_kno
     few = folder.real_clips(make_clips(tmp_path / "few", ["a", "b"]), split="all", **VIEW)
     found, told = retriever_of(few, [], tmp_path)
     assert found is None and told == "none: 2 real clips with 2 captions are too few to learn from"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_clips_of_one_caption_have_real_clips_of_their_own_as_long_as_there_are_any(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b", "c", "d"], captions=["a lion", "a lion", "a zebra", "a whale"])
+    made = make_clips(tmp_path / "made", ["u", "v", "w"], captions=["a lion", "a lion", "a zebra"])
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    assert [(i, k) for i, k, _ in source.partners] == [(0, 0), (1, 1), (2, 2)]
+    make_clips(tmp_path / "more", ["x"], captions=["a zebra"])
+    for file in (tmp_path / "more").iterdir():
+        file.rename(made / file.name)
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    assert source.partners[3][1] == 2 and not source.apart, "one real clip twice is no floor"
+    assert source.protocol()["unused"]["generated_beside_the_same_real"] == 1
+
+
+def test_a_checked_folder_is_still_a_folder(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", ["a", "b", "c"])
+    (real / "quarantine.jsonl").write_text("")
+    assert len(folder.real_clips(real, split="all", **VIEW, short="skip")) == 3
+
+
+def test_clips_are_judged_by_the_caption_that_both_have(tmp_path: Path) -> None:
+    """Of a manifest with several captions, whose videos are members of a tar or pictures as well as files."""
+    real = make_clips(tmp_path / "real", ["a", "b", "c"])
+    lines = [
+        {"video": "a.mp4", "captions": ["a zebra at night", "a zebra"], "named": [["subject", "time"], ["subject"]],
+         "attributes": {"subject": "zebra", "time": "night"}},
+        {"video": "b.mp4", "caption": "a lion", "named": ["subject"], "attributes": {"subject": "lion"}},
+        {"video": "c.mp4", "caption": "a whale", "named": ["subject"], "attributes": {"subject": "whale"}},
+    ]  # fmt: skip
+    frames = real / "d"
+    frames.mkdir()
+    for t in range(8):
+        Image.fromarray(np.full((32, 32, 3), 20 * t, np.uint8)).save(frames / f"{t}.png")
+    lines.append({"video": "d", "fps": 8, "caption": "a hare", "named": ["subject"], "attributes": {"subject": "hare"}})
+    (real / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = make_clips(tmp_path / "made", ["x", "d"], captions=["a zebra", "a hare"])
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    (_, pairs), = source.batches(0, 1)  # fmt: skip
+    assert pairs.captions == ["a hare", "a zebra"] and pairs.named == [("subject",), ("subject",)]
+    assert pairs.contrasts[1][0][0] == "a zebra" and pairs.wrong_captions[1] not in ("a zebra", "a zebra at night")
+
+
+def test_nobody_knows_what_clips_of_any_origin_copy(tmp_path: Path) -> None:
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(24)])
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(12)], seed=1)
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    figures = split_figures(measure(lambda device: source, source, devices=["cpu"], progress=lambda *_: None), source)
+    assert figures["fd_effnet"]["floor"] is not None and "memorisation" not in figures
+    assert not any("memorisation" in control for control in figures["controls"].values())
+
+
+def test_optical_flow_may_be_the_only_judge_and_only_of_some_clips(tmp_path: Path) -> None:
+    from t2vgan.reports import report
+
+    real = make_clips(tmp_path / "real", [f"clip{i:02d}" for i in range(36)])
+    lines = [{"video": f"clip{i:02d}.mp4", "caption": f"caption of clip{i:02d}"} for i in range(36)]
+    for line in lines[16:]:
+        line["attributes"] = {"camera": "pans left"}
+    (real / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = make_clips(tmp_path / "made", [f"clip{i:02d}" for i in range(18)], seed=1)
+    source = Folder(made, real, EffNetFeatures(), **VIEW)
+    seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda *_: None)
+    split = report.look_and_judge(seen, source)
+    whole = report.report_of({"all": split}, report.told_of_figures(source, seen))
+    report.write(tmp_path / "report", whole, {"all": split}, history=None)
+    assert (
+        "attributes" not in split.figures
+        and "18 real clips that belong to no generated one" in (tmp_path / "report" / "report.html").read_text()
+    )

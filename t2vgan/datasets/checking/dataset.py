@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -23,8 +22,8 @@ from t2vgan.datasets.checking.duplicates import mark_captions, mark_videos
 from t2vgan.datasets.checking.workers import in_parallel
 from t2vgan.datasets.manifest import manifests_in, read_manifest
 from t2vgan.datasets.progress import with_progress
-from t2vgan.datasets.sampling import CaptionedClip, byte_count
-from t2vgan.system import written_whole
+from t2vgan.datasets.sampling import CaptionedClip, byte_count, content
+from t2vgan.system import as_json, written_whole
 
 PICTURES = 500  # of clips with nothing to find fault with are kept for the page
 
@@ -103,14 +102,15 @@ def summary(clips: Sequence[Checked], wanted: Wanted) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def put_in_quarantine(home: Path, clips: Sequence[Checked], also: Sequence[str] = ()) -> int:
+def put_in_quarantine(found: Found, clips: Sequence[Checked], also: Sequence[str] = ()) -> int:
     """Lists what is unusable, and the clips with the findings `also`. Returns how many; a mended set loses its list."""
+    by_key = {clip.key: clip for clip in found.clips}
     out = [
-        {"key": clip.key, "reason": _reason(clip, also), "bytes": clip.byte_count}
+        {"key": clip.key, "reason": _reason(clip, also), "bytes": clip.byte_count, "content": content(by_key[clip.key])}
         for clip in clips
-        if clip.byte_count >= -1 and clip.captions and (_refused(clip) or set(also) & set(clip.findings))
+        if clip.key in by_key and clip.captions and (_refused(clip) or set(also) & set(clip.findings))
     ]
-    quarantine.write(home, out)
+    quarantine.write(found.home, out, looked_at={clip.key for clip in clips})
     return len(out)
 
 
@@ -125,5 +125,5 @@ def _reason(clip: Checked, also: Sequence[str]) -> str:
 
 def write_report(folder: Path, report: dict[str, Any]) -> Path:
     with written_whole(folder / "report.json") as part:
-        part.write_text(json.dumps(report, indent=1, ensure_ascii=False, default=list) + "\n", encoding="utf-8")
+        part.write_text(as_json(report, indent=1, default=list) + "\n", encoding="utf-8")
     return folder / "report.json"

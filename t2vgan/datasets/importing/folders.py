@@ -45,7 +45,7 @@ def pictures(source: Path, options: Options) -> Iterator[Row]:
     """`lion/0001.png` ...: a folder is a clip; its captions are in `lion.txt` beside it or `caption.txt` in it."""
     folders = sorted({path.parent for path in walk(source) if path.suffix.lower() in PICTURE_SUFFIXES})
     for folder in folders:
-        captions, reason = read_captions(folder.with_name(f"{folder.name}.txt"))
+        captions, reason = read_captions(folder.absolute().parent / f"{folder.absolute().name}.txt")
         if not captions:
             captions, _ = read_captions(folder / "caption.txt")
         problem = "" if captions else reason

@@ -29,5 +29,6 @@ def read(source: Path, options: Options) -> Iterator[Row]:
             captions=[options.template.format(label=words)] if words else [],
             split=split_name(row.get("split") or source.stem),
             key=f"{name}_{start:.0f}",
+            group=name,
             attributes={"class": words},
         )

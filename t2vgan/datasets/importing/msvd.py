@@ -22,7 +22,9 @@ def read(source: Path, options: Options) -> Iterator[Row]:
         elif described[1].strip():
             captions[described[0]].append(described[1])
     for name, told in captions.items():
-        yield Row(f"{source}: {name}", video=options.located(name), captions=told, key=name)
+        yield Row(
+            f"{source}: {name}", video=options.located(name), captions=told, key=name, group=name.rsplit("_", 2)[0]
+        )
 
 
 def _described(source: Path, language: str) -> Iterator[tuple[str, tuple[str, str] | str]]:

@@ -32,7 +32,7 @@ def read(source: Path, options: Options) -> Iterator[Row]:
 
 
 def _segment(where: str, name: str, number: int, span: Any, caption: str, options: Options) -> Row:
-    row = Row(where, captions=[caption] if caption.strip() else [], key=f"{name}_{number}")
+    row = Row(where, captions=[caption] if caption.strip() else [], key=f"{name}_{number}", group=name)
     if f"{name}_{number}" in options.by_stem and name not in options.by_stem:
         row.video = options.by_stem[f"{name}_{number}"]
         return row

@@ -33,6 +33,7 @@ class Row:
     fps: float | None = None
     part: tuple[int, int, str] | None = None
     problem: str = ""
+    group: str = ""  # the video that it was cut from, where several clips were: a split has all of them or none
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import csv
 import difflib
@@ -119,12 +120,20 @@ def _rate(value: Any) -> float | None:
 
 
 def captions_of(value: Any) -> list[str]:
-    """One caption, a list of them, or a list written as JSON."""
-    if isinstance(value, str) and value.lstrip().startswith('["'):
-        with contextlib.suppress(json.JSONDecodeError):
-            value = json.loads(value)
+    """One caption, a list of them, or a list written as JSON or as Python does."""
+    if isinstance(value, str) and value.strip().startswith("[") and value.strip().endswith("]"):
+        value = _written_list(value.strip()) or value
     values = value if isinstance(value, list | tuple) else [value]
     return [str(each) for each in values if each is not None and str(each).strip()]
+
+
+def _written_list(text: str) -> list[str] | None:
+    for read_list in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            found = read_list(text)
+            if isinstance(found, list) and found and all(isinstance(each, str) for each in found):
+                return found
+    return None
 
 
 def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any] | str]]:

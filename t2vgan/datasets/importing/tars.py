@@ -82,14 +82,16 @@ def _finished(file: Path, key: str, sample: Sample) -> Iterator[Row]:
         return
     if sum(sample.video[:2]) > file.stat().st_size:
         sample.problem = "truncated: the tar ends before this video does"
-    for number, clip in enumerate(told["clips"] if isinstance(told.get("clips"), list) else [told]):
+    clips = told.get("clips")  # ours; video2dataset lists there the spans that it has cut
+    ours = isinstance(clips, list) and any(isinstance(clip, dict) for clip in clips)
+    for number, clip in enumerate(clips if ours else [told]):
         row = Row(where, video=os.path.abspath(file), part=sample.video, problem=sample.problem)
         if not isinstance(clip, dict):
             row.problem = f"entry {number} of 'clips' is no JSON object"
             yield row
             continue
         row.captions = list(sample.captions)
-        for name in CAPTION_FIELDS if not row.captions or "clips" in told else ():
+        for name in CAPTION_FIELDS if not row.captions or ours else ():
             row.captions = captions_of(clip.get(name)) or row.captions
             if clip.get(name):
                 break

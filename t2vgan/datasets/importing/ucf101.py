@@ -27,6 +27,7 @@ def read(source: Path, options: Options) -> Iterator[Row]:
             captions=[options.template.format(label=words)],
             split=splits.get(path.stem),
             key=path.stem,
+            group=f"{found['label']}_g{found['group']}",
             attributes={"class": words},
             problem="in neither list of the first split" if splits and path.stem not in splits else "",
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,5 +20,5 @@ def read(source: Path, options: Options) -> Iterator[Row]:
             continue
         name = row["videoid"].strip()
         direct = Path(row["page_dir"].strip(), f"{name}.mp4").as_posix()
-        video = direct if (options.videos / direct).is_file() else options.located(name)
+        video = direct if os.path.isfile(options.videos / direct) else options.located(name)
         yield Row(where, video=video, captions=captions_of(row["name"]), key=name)

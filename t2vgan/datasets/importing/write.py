@@ -8,7 +8,6 @@ data/<name>/clips/           with `copy`: the videos
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -22,8 +21,9 @@ from t2vgan.datasets.importing import LAYOUTS, Options, Row
 from t2vgan.datasets.importing.scenes import scenes_of
 from t2vgan.datasets.manifest import leads_out
 from t2vgan.datasets.progress import with_progress
+from t2vgan.datasets.sampling import hashed_splits
 from t2vgan.seeds import stable_seed
-from t2vgan.system import written_whole
+from t2vgan.system import as_json, written_whole
 from t2vgan.video.sources import VideoError
 
 VAL_SHARE = 0.05  # of the videos of train, where a source has no val
@@ -44,6 +44,11 @@ class Imported:
     lines: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)  # what else a person should know
+    groups: dict[str, str] = field(default_factory=dict)  # video -> what it was cut from, where that is known
+
+    def whole(self, line: dict[str, Any]) -> str:
+        """The video that a line's clip was cut from: its own, as far as is known."""
+        return self.groups.get(_place(line), _place(line))
 
     def counts(self) -> dict[str, Any]:
         captions = sum(len(line["captions"]) for line in self.lines)
@@ -65,7 +70,7 @@ def import_clips(
     if (output / "manifest.jsonl").exists():
         raise ValueError(f"{output}: holds a manifest.jsonl already; take another folder, or delete it first")
     rows = LAYOUTS[layout].read(source, options)
-    found = collected(with_progress(rows, f"reading {source.name}", None, unit="rows"), options.videos)
+    found = collected(with_progress(rows, f"reading {source.name}", None, unit="rows"), options.videos, fps=options.fps)
     if scenes:
         cut(found, options.videos, scenes)
     if not found.lines:
@@ -79,17 +84,20 @@ def import_clips(
         _write(output / "left_out.jsonl", found.left_out)
     told = {"source": str(source.resolve()), "layout": layout, "copied": copy, **found.counts()}
     with written_whole(output / "import.json") as part:
-        part.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(as_json(told, indent=1) + "\n", encoding="utf-8")
     return found
 
 
-def collected(rows: Iterable[Row], videos: Path) -> Imported:
-    """One line per clip: rows about the same part of the same video are its captions. Mistakes are left out by name."""
+def collected(rows: Iterable[Row], videos: Path, *, fps: float | None = None) -> Imported:
+    """One line per clip: rows about the same part of the same video are its captions. Mistakes are left out by name.
+
+    fps: of folders of pictures that name none.
+    """
     found, by_place, keys = Imported(), {}, Counter()
-    there: dict[str, bool] = {}
+    there: dict[str, str] = {}
     for row in rows:
         try:
-            line = _line(row, videos, there)
+            line = _line(row, videos, there, fps)
         except ValueError as error:
             found.left_out.append({"where": row.where, "video": row.video, "reason": str(error)})
             continue
@@ -100,13 +108,15 @@ def collected(rows: Iterable[Row], videos: Path) -> Imported:
             continue
         by_place[place] = line
         found.lines.append(line)
+        if row.group:
+            found.groups[_place(line)] = row.group
         keys[line["key"]] += 1
         if keys[line["key"]] > 1:
             line["key"] = f"{line['key']}#{keys[line['key']]}"
     return found
 
 
-def _line(row: Row, videos: Path, there: dict[str, bool]) -> dict[str, Any]:
+def _line(row: Row, videos: Path, there: dict[str, str], fps: float | None) -> dict[str, Any]:
     if row.problem:
         raise ValueError(row.problem)
     captions = list(dict.fromkeys(" ".join(text.split()) for text in row.captions if text.strip()))
@@ -115,17 +125,19 @@ def _line(row: Row, videos: Path, there: dict[str, bool]) -> dict[str, Any]:
     if not captions:
         raise ValueError("no caption")
     video = within(row.video, videos)
-    if video not in there:
-        there[video] = (videos / video).exists()
+    if video not in there:  # os.path knows no errors: there may be names that no file can have
+        place = os.path.join(videos, video)
+        there[video] = "folder" if os.path.isdir(place) else "file" if os.path.exists(place) else ""
     if not there[video]:
         raise ValueError(f"no such file in {videos}")
     start, end = row.start_s, row.end_s
     if end is not None and end <= (start or 0.0):
         raise ValueError(f"its end ({end:g} s) has to be after its start ({start or 0:g} s)")
+    rate = (row.fps or fps) if there[video] == "folder" else None  # what a table says of a video's rate, it says itself
     name = f"{video}/{row.part[2]}" if row.part else video
     line: dict[str, Any] = {"video": video, "captions": captions}
     optional = {
-        "start": start, "end": end, "fps": row.fps, "split": row.split, "attributes": row.attributes or None,
+        "start": start, "end": end, "fps": rate, "split": row.split, "attributes": row.attributes or None,
         "part": list(row.part) if row.part else None,
     }  # fmt: skip
     line["key"] = row.key or (name if start is None and end is None else f"{name}@{start or 0:g}")
@@ -145,19 +157,27 @@ def within(video: str, videos: Path) -> str:
 
 
 def share_splits(found: Imported) -> None:
-    """Where a source names train but no val, a twentieth of train's videos, by a hash of their names, becomes val."""
+    """Where a source names train but no val, a twentieth of train's videos, by a hash of their names, becomes val.
+
+    What was cut from one video stays in one split, also where a source names none.
+    """
     named = Counter(line.get("split") for line in found.lines)
     if None in named and len(named) > 1:
         for line in found.lines:
             line.setdefault("split", "train")
         found.told.append(f"{named[None]} clips without a split are taken for train")
         named = Counter(line["split"] for line in found.lines)
+    if found.groups and set(named) == {None}:
+        splits = hashed_splits({found.whole(line) for line in found.lines})
+        for line in found.lines:
+            line["split"] = splits[found.whole(line)]
+        return
     if "train" not in named or "val" in named:
         return
-    videos = sorted({_place(line) for line in found.lines if line["split"] == "train"}, key=_by_hash)
+    videos = sorted({found.whole(line) for line in found.lines if line["split"] == "train"}, key=_by_hash)
     chosen = set(videos[: math.ceil(VAL_SHARE * len(videos))]) if len(videos) > 1 else set()
     for line in found.lines:
-        if line["split"] == "train" and _place(line) in chosen:
+        if line["split"] == "train" and found.whole(line) in chosen:
             line["split"] = "val"
     found.told.append(f"the source has no val: {len(chosen)} of {len(videos)} videos of train became val")
 
@@ -197,12 +217,20 @@ def copied(found: Imported, videos: Path, output: Path) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         if (videos / name).is_dir():
             shutil.copytree(videos / name, target, dirs_exist_ok=True)
-        elif not target.exists():
+        elif not _same(videos / name, target):
             with written_whole(target, durable=False) as part:
                 shutil.copy2(videos / name, part)
     for line in found.lines:
         line["video"] = f"clips/{line['video']}"
     return "."
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether the second is a copy of the first, as far as size and time tell."""
+    if not other.exists():
+        return False
+    here, there = one.stat(), other.stat()
+    return here.st_size == there.st_size and here.st_mtime_ns == there.st_mtime_ns
 
 
 def _root(videos: Path, output: Path) -> str:
@@ -218,6 +246,4 @@ def _write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
 
 def _encoded(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
     for line in lines:
-        text = json.dumps(line, ensure_ascii=False)
-        lone = any("\ud800" <= letter <= "\udfff" for letter in text)  # of a file name that is not UTF-8
-        yield f"{json.dumps(line) if lone else text}\n"
+        yield f"{as_json(line)}\n"
