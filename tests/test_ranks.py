@@ -88,6 +88,9 @@ def main():
         with open(sys.argv[1], "a") as file:
             file.write(f"{ranks.rank()}\\n")
     assert ranks.decided(lambda: f"by {ranks.rank()}") == "by 0"
+    if sys.argv[2:] == ["first"]:
+        with ranks.first_one_alone():
+            raise ValueError("a mistake")
     if len(sys.argv) > 2:
         ranks.decided(lambda: (_ for _ in ()).throw(ValueError("a mistake")))
 
@@ -96,15 +99,20 @@ run_command(main)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mistake", [False, True])
-def test_rank_zero_goes_first_and_decides(tmp_path: Path, mistake: bool):
+@pytest.mark.parametrize("mistake", ["", "decided", "first"])
+def test_rank_zero_goes_first_and_decides(tmp_path: Path, mistake: str):
     (tmp_path / "script.py").write_text(SCRIPT)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {**os.environ, "TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(Path(__file__).parent.parent)}
-    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "order.txt"), *(["x"] if mistake else [])]
+    command = [
+        sys.executable,
+        str(tmp_path / "script.py"),
+        str(tmp_path / "order.txt"),
+        *([mistake] if mistake else []),
+    ]
     processes = [
         subprocess.Popen(
             command, env={**shared, "RANK": str(i), "LOCAL_RANK": str(i)}, stderr=subprocess.PIPE, text=True

@@ -242,3 +242,26 @@ def test_a_run_ends_with_a_validation_and_is_hardly_longer(steps: int, wanted: i
     total, between = rounds(steps, wanted)
     assert total % between == 0 and steps <= total < steps + max(1, steps / wanted) + 1
     assert between <= max(steps, 1) and between <= 2 * wanted + 1
+
+
+def test_models_that_take_means_over_the_batch_are_trained_in_one_place(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    game = torch.nn.ModuleDict({"generator": torch.nn.Sequential(torch.nn.BatchNorm2d(3))})
+    assert settled(load("smoke", ["trainer.devices=auto"]), 50, game).trainer.devices == 1
+    for asked in ("trainer.devices=2", "trainer.accumulate=2"):
+        with pytest.raises(ConfigError, match=r"generator\.0 takes means over the batch"):
+            settled(load("smoke", ["trainer.devices=1", asked]), 50, game)
+    assert settled(load("smoke", ["trainer.devices=2"]), 50, torch.nn.ModuleDict()).trainer.devices == 2
+
+
+def test_a_rehearsal_leaves_the_runs_own_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+
+    def stop(experiment: Any, go_on: Any) -> None:
+        seen.append(experiment.run_dir)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(training, "check_in_time", stop)
+    with pytest.raises(ConfigError, match="enough"):
+        training.fit(load("smoke", [f"run_dir={tmp_path / 'mine'}"]), fast_dev_run=True)
+    assert seen == [None]

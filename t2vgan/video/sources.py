@@ -149,7 +149,7 @@ def _fetched_once(member: Member) -> bytes:
         told = str(error).strip().splitlines()
         raise FetchError(f"{member}: cannot be fetched ({told[0] if told else type(error).__name__})") from error
     if len(data) != member.byte_count:
-        raise FetchError(f"{member}: {len(data)} of {member.byte_count} bytes came")
+        raise VideoError(f"{member}: {len(data)} of {member.byte_count} bytes came")
     return data
 
 

@@ -25,6 +25,10 @@ UNCHANGED = ("A lion walks across the savanna at dusk", "brightly lit, a lefthan
 NOT_TOLD = (
     "the man has left the room",
     "a train left at noon",
+    "a ball moves from left-to-right",
+    "a car drives right-to-left",
+    "a bird sits in the upper-left corner",
+    "a wheel turns counter clockwise",
     "a bowl of food left over",
     "it is right there",
     "right away the dog jumps",

@@ -166,3 +166,18 @@ def test_options_that_there_are_not() -> None:
         vary({"flip": 0.5})
     with pytest.raises(ValueError, match="vary is a section such as"):
         vary("flip")  # type: ignore[arg-type]
+
+
+def test_a_fast_draw_makes_no_clip_too_short() -> None:
+    """8 frames of a second each eighth: the last is asked for at 0.875 s, of clips that last 0.9 s to a second."""
+    for count in (8, 9):
+        data = Ruler([OTHER, WALK], count=count, short="skip", vary={"speed": 1.0})
+        for sample in draws(data, 50):
+            shown = sample.video[:, 0, 0, 1]
+            assert shown[-1] <= count - 1 and (np.diff(shown.astype(int)) >= 0).all()
+
+
+def test_clips_that_are_too_short_at_their_own_speed_are_still_left_out() -> None:
+    data = Ruler([OTHER, WALK], count=6, short="skip", vary={"speed": 1.0})
+    with pytest.raises(ValueError, match="shorter than a clip"):
+        draws(data, 1)

@@ -89,6 +89,17 @@ def test_shapes(name: str, make_text: MakeText, size: int, frames: int):
     assert generator.z_dim == Z_DIM and generator.continuous in (True, False)
 
 
+def test_it_renders_in_bfloat16(name: str, make_text: MakeText):
+    """As training and `sample` do where the processor can; colours stay near those of float32."""
+    generator = build(name).eval()
+    given = noise(2), make_text([4, 6]), instants(4, 2)
+    with torch.no_grad():
+        exact = generator(*given)
+        with torch.autocast("cpu", torch.bfloat16):
+            video = generator(*given)
+    assert video.dtype == torch.float32 and (video - exact).abs().mean() < 0.05 * exact.std()
+
+
 def test_every_parameter_learns(name: str, make_text: MakeText):
     generator = build(name)
     generator(noise(3), make_text([4, 6, 3]), instants(4, 3)).square().sum().backward()

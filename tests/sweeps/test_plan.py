@@ -52,6 +52,7 @@ def test_the_command_with_a_trials_parameters(tmp_path: Path):
         ({"min": 0.0, "max": 4}, Range(0.0, 4.0)),
         ({"min": 1e-4, "max": 1e-2, "distribution": "log_uniform_values"}, Range(1e-4, 1e-2, log=True)),
         ({"min": 0.0, "max": 1.0, "q": 0.25, "distribution": "q_uniform"}, Range(0.0, 1.0, step=0.25)),
+        ({"min": 8, "max": 64, "q": 8, "distribution": "q_uniform"}, Range(8, 64, step=8)),
     ],
 )
 def test_ranges(tmp_path: Path, spec: dict[str, Any], expected: Range):
@@ -80,6 +81,13 @@ def test_one_seed_is_no_dimension(tmp_path: Path):
         ({"method": "best"}, "method 'best': choose one of: grid, random, bayes"),
         ({"metric": {"name": "loss"}}, "a figure of the validations, e.g. val/kid_probe"),
         ({"metric": {"name": "val/kid_probe", "goal": "less"}}, "metric.goal is minimize or maximize"),
+        ({"metric": {"name": "val/kid_probe", "gaol": "maximize"}}, "unknown key 'gaol', did you mean 'goal'"),
+        ({"metric": {"name": "val/kid_probe", "target": 0.1}}, "unknown key 'target'.*run_cap"),
+        ({"run_cap": "ten"}, "run_cap is ten"),
+        ({"command": {}}, "command has to be a list"),
+        ({"parameters": {"seed": {"values": ["a", "b"]}}}, "parameters.seed: 'a' is no whole number"),
+        ({"parameters": {"ema.rampup": {"min": 0.1, "max": 1.0, "q": "a"}}}, "`q` is a"),
+        ({"early_terminate": {"type": "hyperband", "max_iter": 27, "s": 2}}, "give min_iter and eta"),
         ({"early_terminate": {"type": "envelope"}}, "early_terminate.type has to be hyperband"),
         ({"early_terminate": {"type": "median", "min_itre": 2}}, "unknown key 'min_itre', did you mean 'min_iter'"),
         ({"early_terminate": {"type": "hyperband", "eta": 1}}, "early_terminate.eta is 1: .* whole number from 2 on"),

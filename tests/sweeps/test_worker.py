@@ -211,3 +211,27 @@ def test_nothing_to_show_where_nothing_was_begun(what: str, monkeypatch: pytest.
     with pytest.raises(ConfigError, match=r"runs/sweeps/tried: no trial has been begun here"):
         main()
     assert not Path("runs").exists(), "looking leaves nothing behind"
+
+
+def test_a_trial_that_was_killed_while_it_was_drawn_is_drawn_to_its_end():
+    """Optuna stores one parameter after the other: the second is missing here."""
+    ranges = {name: {"min": 1e-4, "max": 1e-3} for name in ("d_optim.lr", "g_optim.lr")}
+    sweep = worker.open_sweep(plan_of(method="random", run_cap=3, parameters=ranges))
+    begun = sweep.study.ask()
+    first = begun._suggest("d_optim.lr", worker.distributions(sweep.plan)["d_optim.lr"])
+    taken = worker.next_trial(sweep)
+    assert taken.number == begun.number and taken.params.keys() == set(ranges) and taken.params["d_optim.lr"] == first
+
+
+def test_a_sweep_that_asks_for_something_else_is_another_sweep():
+    worker.open_sweep(plan_of(method="random"))
+    for changed in (
+        {"metric": {"name": "val/kid_probe", "goal": "maximize"}},
+        {"parameters": {"g_optim.lr": {"values": [1e-4, 1e-3]}, "seed": {"values": [0, 1, 2]}}},
+    ):
+        with pytest.raises(ConfigError, match="not the sweep that"):
+            worker.open_sweep(plan_of(method="random", **changed))
+
+
+def test_lists_have_their_places_on_the_page():
+    assert report._places([[0.0, 0.9], [0.5, 0.9], [0.0, 0.9]]) == [0.0, 1.0, 0.0]

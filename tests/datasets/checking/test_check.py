@@ -16,8 +16,9 @@ from t2vgan.datamodule import ClipsDataModule
 from t2vgan.datasets import quarantine
 from t2vgan.datasets.captioned_folder import CaptionedFolder
 from t2vgan.datasets.checking.clips import FINDINGS, Checked, Wanted
-from t2vgan.datasets.checking.dataset import checked, found_in, put_in_quarantine, summary, write_report
+from t2vgan.datasets.checking.dataset import Found, checked, found_in, put_in_quarantine, summary, write_report
 from t2vgan.datasets.manifest import Manifest
+from t2vgan.datasets.sampling import CaptionedClip
 from t2vgan.video.encode import write_mp4
 
 WANTED = Wanted(size=32, frames=8, duration_s=1.0, short="hold")
@@ -134,7 +135,7 @@ def test_quarantine_is_honoured_until_a_file_is_mended(
     for path in folder.iterdir():
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert put_in_quarantine(tmp_path, list(looked.values()), also=["near-duplicate"]) == 3
+    assert put_in_quarantine(found_in(tmp_path), list(looked.values()), also=["near-duplicate"]) == 3
     listed = {entry["key"]: entry for entry in quarantine.entries(tmp_path)}
     assert set(listed) == {"cut.mp4", "text.mp4", "good1.mp4"} and listed["cut.mp4"]["by"] == "check"
 
@@ -157,9 +158,10 @@ def test_quarantine_is_honoured_until_a_file_is_mended(
 def test_lines_of_people_stay_in_quarantine(tmp_path: Path) -> None:
     (tmp_path / "quarantine.jsonl").write_text('{"key": "a.mp4", "reason": "a watermark"}\n')
     bad = [Checked("b.mp4", "b.mp4", ("x",), 5, {"corrupt": "cut"})]
-    put_in_quarantine(tmp_path, bad)
+    found = Found(tmp_path, [CaptionedClip(str(tmp_path), "b.mp4", ("x",), "b.mp4")])
+    put_in_quarantine(found, bad)
     assert [entry["key"] for entry in quarantine.entries(tmp_path)] == ["a.mp4", "b.mp4"]
-    put_in_quarantine(tmp_path, [])
+    put_in_quarantine(found, [Checked("b.mp4", "b.mp4", ("x",), 5, {})])
     assert quarantine.entries(tmp_path) == [{"key": "a.mp4", "reason": "a watermark"}]
     (tmp_path / "quarantine.jsonl").write_text("{oops\n")
     with pytest.raises(ValueError, match=r"quarantine\.jsonl:1: not a line such as"):
@@ -205,3 +207,22 @@ def test_the_report_is_json(tmp_path: Path, looked: dict[str, Checked]) -> None:
     told = {"summary": summary(list(looked.values()), WANTED), "clips": [each.told() for each in looked.values()]}
     read = json.loads(write_report(tmp_path, told).read_text())
     assert len(read["clips"]) == 13 and read["clips"][0]["findings"] is not None
+
+
+def test_a_check_of_some_clips_forgets_nothing_of_the_others(tmp_path: Path) -> None:
+    """Two manifests of one folder share its list; a file of the same size but other bytes is another file."""
+    found = Found(tmp_path, [CaptionedClip(str(tmp_path), f"{name}.mp4", ("x",), f"{name}.mp4") for name in "ab"])
+    for name in "ab":
+        (tmp_path / f"{name}.mp4").write_bytes(b"broken")
+        put_in_quarantine(found, [Checked(f"{name}.mp4", f"{name}.mp4", ("x",), 6, {"corrupt": "cut"})])
+    assert [entry["key"] for entry in quarantine.entries(tmp_path)] == ["a.mp4", "b.mp4"]
+    (tmp_path / "a.mp4").write_bytes(b"mended")
+    assert set(quarantine.usable(found.clips, quarantine.entries(tmp_path))[1]) == {"b.mp4"}
+
+
+def test_names_that_are_not_utf8_end_no_check(tmp_path: Path) -> None:
+    name = "l\udcf6we.mp4"
+    clip = Checked(name, name, ("x",), 6, {"corrupt": "cut"})
+    put_in_quarantine(Found(tmp_path, [CaptionedClip(str(tmp_path), name, ("x",), name)]), [clip])
+    assert quarantine.entries(tmp_path)[0]["key"] == name
+    assert json.loads(write_report(tmp_path, {"clips": [name]}).read_text()) == {"clips": [name]}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from t2vgan.datasets.importing import LAYOUTS, Options
-from t2vgan.datasets.importing.write import Imported, collected
+from t2vgan.datasets.importing.write import Imported, collected, share_splits
 
 
 def found_in(source: Path, layout: str) -> Imported:
@@ -89,3 +89,53 @@ def test_a_csv_of_any_delimiter(tmp_path: Path, delimiter: str) -> None:
     rows = ["video", "caption"], ["a.mp4", "a lion"]
     (tmp_path / "list.csv").write_text("".join(delimiter.join(row) + "\n" for row in rows), encoding="utf-8-sig")
     assert [line["captions"] for line in found_in(tmp_path / "list.csv", "table").lines] == [["a lion"]]
+
+
+def test_a_rate_in_a_table_is_one_of_pictures_only(tmp_path: Path) -> None:
+    """A column `fps` says what a video's file says better; a clip with a rate is a folder of pictures."""
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "list.csv").write_text("video,caption,fps\na.mp4,a cat,29.97\nframes,a dog,12\n")
+    lines = found_in(tmp_path / "list.csv", "table").lines
+    assert [line.get("fps") for line in lines] == [None, 12.0]
+
+
+@pytest.mark.parametrize("cell", ["['a cat runs', \"it's a cat\"]", '["a cat runs", "it\'s a cat"]'])
+def test_lists_as_python_and_as_json_write_them(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "list.tsv").write_text(f"video\tcaption\na.mp4\t{cell}\n")
+    assert found_in(tmp_path / "list.tsv", "table").lines[0]["captions"] == ["a cat runs", "it's a cat"]
+
+
+def test_a_bracket_is_no_list(tmp_path: Path) -> None:
+    (tmp_path / "list.tsv").write_text("video\tcaption\na.mp4\t[music] a band plays [applause]\n")
+    assert found_in(tmp_path / "list.tsv", "table").lines[0]["captions"] == ["[music] a band plays [applause]"]
+
+
+def test_names_that_no_file_can_have_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"video,caption\n{'x' * 300}.mp4,a cat\na.mp4,a dog\n")
+    found = found_in(tmp_path / "list.csv", "table")
+    assert [line["video"] for line in found.lines] == ["a.mp4"] and "no such file" in found.left_out[0]["reason"]
+
+
+def test_spans_that_video2dataset_has_cut_are_no_clips_of_ours(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "00000.tar", "w") as tar:
+        told = {"caption": "a cat", "clips": [["00:00:01.000", "00:00:04.000"]]}
+        for name, data in {"0_0.mp4": b"video", "0_0.json": json.dumps(told).encode()}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    found = found_in(tmp_path / "00000.tar", "tars")
+    assert [line["captions"] for line in found.lines] == [["a cat"]] and not found.left_out
+
+
+def test_what_was_cut_from_one_video_stays_in_one_split(tmp_path: Path) -> None:
+    rows = [f"id{i},\"[['0:00', '0:01'], ['0:01', '0:02']]\",\"['x', 'y']\"" for i in range(20)]
+    (tmp_path / "list.csv").write_text("\n".join(["videoID,timestamp,caption", *rows]) + "\n")
+    for i in range(20):
+        for part in range(2):
+            (tmp_path / f"id{i}_{part}.mp4").touch()
+    found = found_in(tmp_path / "list.csv", "panda70m")
+    share_splits(found)
+    splits = {}
+    for line in found.lines:
+        splits.setdefault(line["video"].split("_")[0], set()).add(line["split"])
+    assert all(len(of_video) == 1 for of_video in splits.values()) and len(set.union(*splits.values())) == 3
