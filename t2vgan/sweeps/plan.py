@@ -103,6 +103,9 @@ def read_plan(path: Path) -> Plan:
             choices[name] = found
     if content["method"] == "grid" and ranges:
         raise ConfigError(f"{path}: parameters.{next(iter(ranges))}: a grid needs `values`, not a range")
+    for seed in choices.get("seed", []):
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ConfigError(f"{path}: parameters.seed: {seed!r} is no whole number")
     metric = content["metric"]
     early = content.get("early_terminate")
     plan = Plan(
@@ -117,9 +120,6 @@ def read_plan(path: Path) -> Plan:
         trials=content.get("run_cap"),
         early={"min_iter": 1, "eta": 3, **early} if early else None,
     )
-    for seed in plan.seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ConfigError(f"{path}: parameters.seed: {seed!r} is no whole number")
     for name in [*choices, *ranges]:
         values = choices.get(name) or [ranges[name].low, ranges[name].high]
         for value in values:

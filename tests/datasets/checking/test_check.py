@@ -185,7 +185,9 @@ def test_parts_of_one_video_are_looked_at_in_one_pass(tmp_path: Path) -> None:
     assert "starts at 4 s, but the video ends at 4.00 s" in found["long.mp4@4"].findings["corrupt"]
     [broken] = [each for each in found.values() if "manifest" in each.findings]
     assert not broken.usable and "not JSON" in broken.findings["manifest"]
-    assert put_in_quarantine(tmp_path, list(found.values())) == 1, "a line that is no clip has nothing to quarantine"
+    assert put_in_quarantine(found_in(tmp_path), list(found.values())) == 1, (
+        "a line that is no clip has nothing to quarantine"
+    )
 
 
 def test_short_skip_makes_short_clips_unusable(folder: Path) -> None:

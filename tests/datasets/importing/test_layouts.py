@@ -194,7 +194,7 @@ def test_ucf101(tmp_path: Path, lists: bool) -> None:
         assert {split: splits.count(split) for split in splits} == {"test": 9, "train": 29, "val": 2}
         assert [*left_out(tmp_path).values()] == ["in neither list of the first split"]
     else:
-        assert set(splits) == {None} and len(lines) == 41
+        assert set(splits) == {"train", "val", "test"} and len(lines) == 41
 
 
 def test_kinetics(tmp_path: Path) -> None:
