@@ -135,5 +135,6 @@ def test_the_command_is_one_that_fit_understands(study: Study, results: Results)
     words = run.command(study, study.run("other", 1, 4.0))
     assert words[1:5] == ["-m", "t2vgan.fit", "--experiment", str(study.arms["other"])]
     assert words[5:] == [
-        "trainer.devices=1", "run_dir=runs/compare/small/other.seed1", "seed=1", "clips=64", "g_optim.lr=0.008", "d_optim.lr=0.0008",
+        "trainer.devices=1", "run_dir=runs/compare/small/other.seed1", "seed=1", "clips=64",
+        "g_optim.lr=0.008", "d_optim.lr=0.0008",
     ]  # fmt: skip
