@@ -82,9 +82,10 @@ def _finished(file: Path, key: str, sample: Sample) -> Iterator[Row]:
         return
     if sum(sample.video[:2]) > file.stat().st_size:
         sample.problem = "truncated: the tar ends before this video does"
-    clips = told.get("clips")  # ours; video2dataset lists there the spans that it has cut
-    ours = isinstance(clips, list) and any(isinstance(clip, dict) for clip in clips)
-    for number, clip in enumerate(clips if ours else [told]):
+    listed = told.get("clips")  # ours; video2dataset lists there the spans that it has cut
+    ours = isinstance(listed, list) and any(isinstance(clip, dict) for clip in listed)
+    clips: list[Any] = listed if ours else [told]
+    for number, clip in enumerate(clips):
         row = Row(where, video=os.path.abspath(file), part=sample.video, problem=sample.problem)
         if not isinstance(clip, dict):
             row.problem = f"entry {number} of 'clips' is no JSON object"
