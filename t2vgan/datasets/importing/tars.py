@@ -83,8 +83,8 @@ def _finished(file: Path, key: str, sample: Sample) -> Iterator[Row]:
     if sum(sample.video[:2]) > file.stat().st_size:
         sample.problem = "truncated: the tar ends before this video does"
     listed = told.get("clips")  # ours; video2dataset lists there the spans that it has cut
-    ours = isinstance(listed, list) and any(isinstance(clip, dict) for clip in listed)
-    clips: list[Any] = listed if ours else [told]
+    clips = listed if isinstance(listed, list) and any(isinstance(clip, dict) for clip in listed) else [told]
+    ours = clips is listed
     for number, clip in enumerate(clips):
         row = Row(where, video=os.path.abspath(file), part=sample.video, problem=sample.problem)
         if not isinstance(clip, dict):
