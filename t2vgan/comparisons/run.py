@@ -131,10 +131,10 @@ def command(study: Study, job: Job) -> list[str]:
     """The same one whether the run is new or goes on."""
     e = job.experiment
     rates = [f"g_optim.lr={e.g_optim.lr:.6g}", f"d_optim.lr={e.d_optim.lr:.6g}"]
-    # One process: costs are those of its own, and batch norms see the whole batch.
-    alone = ["trainer.devices=1"]
-    settings = [*alone, f"run_dir={run_dir(study, job)}", f"seed={e.seed}", f"clips={e.clips}", *rates]
-    return [sys.executable, "-m", "t2vgan.fit", "--experiment", str(job.file), *study.overrides, *settings]
+    # One process, unless asked otherwise: costs are those of its own, and batch norms see the whole batch.
+    overrides = ["trainer.devices=1", *study.overrides]
+    settings = [f"run_dir={run_dir(study, job)}", f"seed={e.seed}", f"clips={e.clips}", *rates]
+    return [sys.executable, "-m", "t2vgan.fit", "--experiment", str(job.file), *overrides, *settings]
 
 
 def trained(words: list[str]) -> int:

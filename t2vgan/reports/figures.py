@@ -50,11 +50,12 @@ def split_figures(seen: Measured, source: Source) -> Figures:
     if not (source.apart and source.learned_from):
         for figures in found["controls"].values():
             figures.pop("memorisation", None)
-    if source.apart and len(seen.reference) < count:
-        found["warning"] = f"distances of {count} clips are from {len(seen.reference)} real ones only"
+    warnings = []
     if count < FEW:
-        found["warning"] = f"{count} clips are few: expect wide intervals, and compare only with as many clips"
-    return found
+        warnings.append(f"{count} clips are few: expect wide intervals, and compare only with as many clips")
+    if source.apart and len(seen.reference) < count:
+        warnings.append(f"distances of {count} clips are from {len(seen.reference)} real ones only")
+    return found | ({"warning": "; ".join(warnings)} if warnings else {})
 
 
 def near_figures(seen: Measured, source: Source) -> Figures:
