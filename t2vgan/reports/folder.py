@@ -135,7 +135,7 @@ class Folder:
 
     def protocol(self) -> dict[str, Any]:
         generated, real = (folder.as_posix() for folder in self.folders)
-        which = "real clips that belong to no generated one" if self.spare else "real clips, those of the pairs themselves"
+        which = "real clips that belong to no generated one" if self.spare else "real ones, those of the pairs"
         return {
             "generated": generated,
             "data": {"name": real, "hash": self.real.fingerprint},
