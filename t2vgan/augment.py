@@ -14,22 +14,35 @@ from torch import Tensor
 class Augment:
     """`translate`: at most this share of the size, edges repeated; `cutout`: side of a grey square, share of the size.
 
-    `draws` `(b, 4)` in [0, 1) decide all; the caller draws them per clip, so that real and fake clips of one caption
-    get the same change and runs repeat exactly.
+    `noise`: deviation of Gaussian noise, colours being -1..1; it grows from 0 over the first `rise` of a training. A
+    frozen network can be shown what it takes for an animal and people do not; what still looks so in noise looks so to
+    people, too: gradients of a classifier that is smoothed by noise (Cohen et al. 2019) draw shapes (Kaur et al. 2019).
+    From the start noise hides what little a critic can yet tell.
+
+    `draws` `(b, 4)` in [0, 1) and `grain`, normal and of the video's shape, decide all; the caller draws them per clip,
+    so that real and fake clips of one caption get the same change and runs repeat exactly.
     """
 
-    def __init__(self, *, translate: float = 0.0, cutout: float = 0.0) -> None:
+    def __init__(self, *, translate: float = 0.0, cutout: float = 0.0, noise: float = 0.0, rise: float = 0.0) -> None:
         for name, value in (("translate", translate), ("cutout", cutout)):
             if not 0 <= value < 1:
                 raise ValueError(f"augment.{name} is {value}: it is a share of the size, at least 0 and below 1")
-        self.translate, self.cutout = translate, cutout
+        if not noise >= 0:
+            raise ValueError(f"augment.noise is {noise}: it is a deviation of colours of -1..1, at least 0, e.g. 0.3")
+        if not 0 <= rise <= 1:
+            raise ValueError(f"augment.rise is {rise}: it is a share of the training, from 0 to 1")
+        self.translate, self.cutout, self.noise, self.rise = translate, cutout, noise, rise
 
-    def __call__(self, video: Tensor, draws: Tensor) -> Tensor:
+    def noise_at(self, done: float) -> float:
+        """The deviation when this share of a training is done."""
+        return self.noise * min(1.0, done / self.rise) if self.rise else self.noise
+
+    def __call__(self, video: Tensor, draws: Tensor, grain: Tensor | None = None) -> Tensor:
         if self.translate:
             video = self._translate(video, draws[:, :2])
         if self.cutout:
             video = self._cutout(video, draws[:, 2:])
-        return video
+        return video if grain is None else video + grain
 
     def _translate(self, video: Tensor, draws: Tensor) -> Tensor:
         _, _, _, h, w = video.shape

@@ -18,6 +18,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from t2vgan.augment import Augment
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
 from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
@@ -44,6 +45,7 @@ class Look:
     fake: Seen
     trial: Trial | None = None
     tried: Seen = ()  # what could have been shown instead
+    twin: Seen = ()  # of other clips of the same captions
     z: Tensor | None = None
 
 
@@ -73,7 +75,7 @@ class T2VGAN(L.LightningModule):
         generator: nn.Module,
         discriminators: dict[str, nn.Module],
         terms: dict[str, dict[str, dict[str, Term]]],
-        augment: Callable[[Tensor, Tensor], Tensor],
+        augment: Augment,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -140,6 +142,7 @@ class T2VGAN(L.LightningModule):
         most = max(critic.frames or t for critic in self.discriminators.values())  # type: ignore[union-attr]
         chosen = self.draw(clips, "frames", lambda g: strided(t, most, g))
         z = self.noise(clips)
+        twin = self.twin(clips, text, chosen) if torch.is_grad_enabled() else None
         steered: Any = self.generator if hasattr(self.generator, "numbers") else None
         if steered is not None:
             steered.chance = self.draw(clips, "trial", lambda g: torch.randn(1 + steered.numbers, generator=g))
@@ -148,10 +151,11 @@ class T2VGAN(L.LightningModule):
         else:
             fake = pick(self.generator(z, text, clips.times), chosen)
         real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
-        real, fake = self.augment(real, draws), self.augment(fake, draws)
+        grain = self.grain(clips, real.shape[1:])
+        real, fake = self.augment(real, draws, grain), self.augment(fake, draws, grain)
         trial: Trial | None = getattr(self.generator, "trial", None)
         if trial is not None:
-            other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws)
+            other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws, grain)
             self.signs["g/mirrored"] = trial.mirrored.float().mean()
         self.signs.update(motion_signs(real, fake))
 
@@ -164,10 +168,30 @@ class T2VGAN(L.LightningModule):
             times = clips.times.gather(1, chosen.gather(1, where))
             shown = pick(fake, where)
             looks[name] = Look(times, seen, critic.see(shown), z=z)  # type: ignore[operator]
+            if twin is not None and self.wanted("g", name, "needs_twin"):
+                with torch.no_grad():
+                    looks[name].twin = critic.see(pick(self.augment(twin, draws, grain), where))  # type: ignore[operator]
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, critic.see(pick(other, where))  # type: ignore[operator]
         return looks
+
+    @torch.no_grad()
+    def twin(self, clips: Clips, text: TextFeatures, chosen: Tensor) -> Tensor | None:
+        """The chosen frames of clips of the same captions by other noise, where a loss wants to compare with them."""
+        if not any(self.wanted("g", name, "needs_twin") for name in self.discriminators):
+            return None
+        z = self.noise(clips, "twin")
+        if self.generator.continuous:
+            return self.generator(z, text, clips.times.gather(1, chosen))
+        return pick(self.generator(z, text, clips.times), chosen)
+
+    def grain(self, clips: Clips, shape: torch.Size) -> Tensor | None:
+        """The noise that each clip is seen in, `(b, *shape)`."""
+        deviation = self.augment.noise_at(int(self.clips_seen) / self.config.clips)
+        if not deviation:
+            return None
+        return self.draw(clips, "grain", lambda g: torch.randn(shape, generator=g).mul_(deviation))
 
     def step(
         self, side: str, optim: Any, looks: Iterable[dict[str, Look]], told: list[Told], parts: list[Part]
@@ -240,7 +264,7 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
-        rest = {"trial": look.trial, "tried": look.tried, "z": look.z, "part": told.part}
+        rest = {"trial": look.trial, "tried": look.tried, "z": look.z, "twin": look.twin, "part": told.part}
         if critic.blind:
             return Play(*seen, **rest)
         if self.wanted(side, name, "needs_trial_features"):
@@ -283,8 +307,8 @@ class T2VGAN(L.LightningModule):
         seeds = (stable_seed(self.config.seed, clips.epoch, i, purpose) for i in clips.indices)
         return torch.stack([how(torch.Generator().manual_seed(s)) for s in seeds]).to(self.device)
 
-    def noise(self, clips: Clips) -> Tensor:
-        return self.draw(clips, "noise", lambda g: torch.randn(self.generator.z_dim, generator=g))  # type: ignore[arg-type]
+    def noise(self, clips: Clips, purpose: str = "noise") -> Tensor:
+        return self.draw(clips, purpose, lambda g: torch.randn(self.generator.z_dim, generator=g))  # type: ignore[arg-type]
 
     # ---- use ---------------------------------------------------------------------------------------------------
 

@@ -86,6 +86,24 @@ def test_the_hole_has_its_size_and_place():
     assert hole.sum() == 16 and torch.equal(cut[..., ~hole], video[..., ~hole])
 
 
+def test_noise_grows_and_stays():
+    augment = Augment(noise=0.3, rise=0.4)
+    assert [augment.noise_at(done) for done in (0.0, 0.2, 0.4, 1.0)] == pytest.approx([0.0, 0.15, 0.3, 0.3])
+    assert Augment(noise=0.2).noise_at(0.0) == 0.2 and Augment().noise_at(0.5) == 0.0
+
+
+def test_noise_is_added_after_all_else():
+    draws, grain = torch.full((2, 4), 0.5), torch.randn(2, 3, 3, 10, 10)
+    augment = Augment(cutout=0.4, noise=0.3)
+    assert torch.equal(augment(clips(), draws, grain), augment(clips(), draws) + grain)
+
+
+@pytest.mark.parametrize("options", [{"noise": -0.1}, {"noise": float("nan")}, {"rise": 1.5}, {"rise": -1.0}])
+def test_noise_that_cannot_be(options: dict[str, float]):
+    with pytest.raises(ValueError, match=rf"augment.{next(iter(options))} is "):
+        Augment(**options)
+
+
 @pytest.mark.parametrize("options", [{"translate": -0.1}, {"translate": 1.0}, {"cutout": 1.5}])
 def test_shares_that_cannot_be(options: dict[str, float]):
     with pytest.raises(ValueError, match=rf"augment.{next(iter(options))} is .*: it is a share of the size"):

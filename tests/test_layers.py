@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "optim": ("config",),
     "datasets": ("shapes", "video"),
     "datamodule": ("shapes", "config"),
-    "module": ("shapes", "config", "optim", "frames", "losses.play"),
+    "module": ("shapes", "config", "optim", "frames", "augment", "losses.play"),
     "judges": ("shapes", "datasets", "metrics"),
     "callbacks": ("shapes", "metrics", "video", "checkpoint", "sealed"),
     "assemble": ("*",),

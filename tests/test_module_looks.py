@@ -124,6 +124,34 @@ def test_real_and_fake_get_the_same_augmentation(words: TextPipeline, make_clips
     assert torch.equal(*holes) and holes[0].flatten(1).any(1).all()
 
 
+def test_real_and_fake_are_seen_in_the_same_noise_which_is_the_clip_s_own(words: TextPipeline, make_clips: MakeClips):
+    noise = {"noise": 0.3, "rise": 0.5}
+    game = assemble.model(dataclasses.replace(one_critic(), clips=100, augment=noise), words)
+    shape = torch.Size((3, 2, 8, 8))
+    assert game.grain(make_clips([4, 7]), shape) is None, "nothing yet"
+    game.clips_seen.fill_(25)
+    half = game.grain(make_clips([4, 7]), shape)
+    game.clips_seen.fill_(100)
+    whole, swapped = game.grain(make_clips([4, 7]), shape), game.grain(make_clips([7, 4]), shape)
+    assert half is not None and whole is not None and swapped is not None
+    assert torch.allclose(2 * half, whole) and torch.equal(whole, swapped.flip(0)) and not torch.equal(*whole)
+    assert whole.std() == pytest.approx(0.3, rel=0.2)
+
+    seen: list[Tensor] = []
+    critic = game.discriminators["frames"]
+    see = critic.see
+    critic.see = lambda video: seen.append(video) or see(video)  # type: ignore[assignment, func-returns-value, operator]
+    clips = make_clips([1, 2])
+    look_of(game, clips)
+    with_noise = seen.copy()
+    seen.clear()
+    game.augment.noise = 0.0
+    look_of(game, clips)
+    grains = [noisy - plain for noisy, plain in zip(with_noise, seen, strict=True)]
+    assert len(grains) >= 2 and all(torch.allclose(grain, grains[0], atol=1e-5) for grain in grains)
+    assert grains[0].std() == pytest.approx(0.3, rel=0.2)
+
+
 # ---- captions
 
 

@@ -1,6 +1,7 @@
 """Losses by name. A term has `discriminator(play)`, `generator(play)` or both, each a scalar to be minimised."""
 
 from t2vgan.losses.adversarial import Hinge, Minimax, Nonsaturating, Relativistic
+from t2vgan.losses.energy import Energy
 from t2vgan.losses.gradient_penalty import R1, R2
 from t2vgan.losses.latent import Latent
 from t2vgan.losses.mirror import Mirror
@@ -20,6 +21,7 @@ LOSSES = {
     "mirror": Mirror,
     "steer": Steer,
     "latent": Latent,
+    "energy": Energy,
     "r1": R1,
     "r2": R2,
 }

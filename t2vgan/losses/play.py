@@ -67,5 +67,6 @@ class Play:
     trial: Trial | None = None  # what could have been shown instead of the fakes
     tried: Seen = ()  # what its eyes saw of that
     trial_features: Seen = ()  # what it made of it, in the generator's step
+    twin: Seen = ()  # what its eyes saw of other clips of the same captions, in the generator's step
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes
     part: Part = WHOLE

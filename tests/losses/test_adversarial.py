@@ -14,7 +14,7 @@ from t2vgan.losses.play import Play
 
 MakePlay = Callable[..., Play]
 # What both players have a term for, from the logits alone.
-APART = ("words", "mirror", "steer", "latent")  # look at more than logits
+APART = ("words", "mirror", "steer", "latent", "energy")  # look at more than logits
 GAMES = [name for name, part in LOSSES.items() if hasattr(part, "generator") and name not in APART]
 
 
