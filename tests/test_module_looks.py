@@ -152,6 +152,20 @@ def test_real_and_fake_are_seen_in_the_same_noise_which_is_the_clip_s_own(words:
     assert grains[0].std() == pytest.approx(0.3, rel=0.2)
 
 
+def test_a_twin_is_another_clip_of_the_same_captions(words: TextPipeline, make_clips: MakeClips):
+    wanted = one_critic(losses={"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "g/frames/energy": 1.0})
+    game, plain = assemble.model(wanted, words), assemble.model(one_critic(), words)
+    clips = make_clips(range(2))
+    look, without = look_of(game, clips)["frames"], look_of(plain, clips)["frames"]
+    assert not without.twin, "nobody asked for it"
+    for twin, fake, same in zip(look.twin, look.fake, without.fake, strict=True):
+        assert twin.shape == fake.shape and not torch.allclose(twin, fake)
+        assert fake.requires_grad and not twin.requires_grad
+        assert torch.equal(fake, same), "it changes nothing of what else is drawn"
+    with torch.no_grad():
+        assert not look_of(game, clips)["frames"].twin, "the discriminator has no use for it"
+
+
 # ---- captions
 
 
