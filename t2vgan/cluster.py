@@ -108,3 +108,10 @@ def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int
     except FailedJobError as error:
         raise ConfigError(f"SLURM does not take the job, which the keys of `cluster` ask for: {error}") from None
     return [job.job_id for job in queued]
+
+
+def requeue() -> bool:
+    """Queues the job again that this process is part of, if it is one: it is ended now and runs again later."""
+    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
+    return bool(job) and subprocess.run(["scontrol", "requeue", str(job)], check=False).returncode == 0

@@ -57,9 +57,16 @@ class ClipsDataModule(L.LightningDataModule):
         return self._datasets[split, limit]
 
     def prepare_data(self) -> None:
-        """Makes what training and validation need."""
-        self.dataset("train", self.limit)
+        """Makes what training and validation need; ValueError where that is too little to train."""
+        self.enough()
         self.dataset("val", self.data.val_clips)
+
+    def enough(self) -> Any:
+        """The data set to train from, which fills a batch at least."""
+        data = self.dataset("train", self.limit)
+        if len(data) < self.data.batch:
+            raise ValueError(f"split train has {len(data)} clips, fewer than data.batch = {self.data.batch}: lower it")
+        return data
 
     def captions(self) -> list[str]:
         """All captions that training and validation batches can hold, distinct and sorted."""
@@ -68,9 +75,7 @@ class ClipsDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> ClipLoader:
         """Shuffled, `data.batch` clips over all ranks, the incomplete last batch left out."""
-        data = self.dataset("train", self.limit)
-        if len(data) < self.data.batch:
-            raise ValueError(f"split train has {len(data)} clips, fewer than data.batch = {self.data.batch}: lower it")
+        data = self.enough()
         share, rank, ranks = self._share(), *self._ranks()
         order = ShuffledShare(count=len(data), share=share, rank=rank, ranks=ranks, seed=self.seed)
         return self._loader(Draws(data, self._shape(), self.seed), order, pin=self.data.pin_memory)

@@ -1,13 +1,18 @@
-"""What several parts ask of the machine: how many cores there are, and files that are written whole or not at all."""
+"""What several parts ask of the machine: how many cores there are, what a job's signals are, and files that are written
+whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# What a job of a cluster is sent some time before its end: SIGUSR1, and SIGUSR2 by submitit.
+WARNINGS_OF_SLURM = (signal.SIGUSR1, signal.SIGUSR2) if "SLURM_JOB_ID" in os.environ else ()
 
 
 def cores() -> int:

@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import os
-import subprocess
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +20,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import assemble, ranks, resume, runs, sealed
+from t2vgan import assemble, cluster, ranks, resume, runs, sealed
 from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
@@ -30,7 +29,7 @@ from t2vgan.callbacks.curves import Curves, draw_curves
 from t2vgan.callbacks.doctor import Doctor
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.evaluation import Evaluation
-from t2vgan.callbacks.interrupt import WARNINGS_OF_SLURM, Interrupt
+from t2vgan.callbacks.interrupt import Interrupt
 from t2vgan.callbacks.owed import Owed
 from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.callbacks.publish import Publish
@@ -49,7 +48,7 @@ from t2vgan.devices import (
     spare_page_faults,
 )
 from t2vgan.reports import page
-from t2vgan.system import as_json, written_whole
+from t2vgan.system import WARNINGS_OF_SLURM, as_json, written_whole
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -257,11 +256,7 @@ def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) ->
 def requeued(lightning: L.Trainer) -> bool:
     """Whether SLURM had asked to stop before the time is up, and runs the job again: it then goes on by itself."""
     asked_by = [callback.asked_by for callback in lightning.callbacks if isinstance(callback, Interrupt)]  # type: ignore[attr-defined]
-    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
-    job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
-    if not job or not any(number in WARNINGS_OF_SLURM for number in asked_by):
-        return False
-    return subprocess.run(["scontrol", "requeue", job], check=False).returncode == 0
+    return any(number in WARNINGS_OF_SLURM for number in asked_by) and cluster.requeue()
 
 
 def start_of(go_on: Path | None) -> Path | None:

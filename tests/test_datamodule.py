@@ -130,6 +130,8 @@ def test_a_batch_that_devices_cannot_share() -> None:
         module(ranks=(0, 3)).train_dataloader()
     with pytest.raises(ValueError, match=r"split train has 3 clips, fewer than data\.batch = 4"):
         module(train=Numbered(3)).train_dataloader()
+    with pytest.raises(ValueError, match=r"split train has 3 clips, fewer than data\.batch = 4"):
+        module(train=Numbered(3)).prepare_data()  # before a run has a folder
     with pytest.raises(ValueError, match="split val has 1 clips, fewer than there are devices"):
         module(val=Numbered(1), ranks=(0, 2)).val_dataloader()
 

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reports": ("assemble", "config", "datasets", "judges", "metrics", "shapes", "video"),
     "devices": ("config",),
     "cluster": ("config", "command"),
-    "sweeps": ("config", "resume", "reports"),
+    "sweeps": ("cluster", "config", "resume", "reports"),
     "comparisons": (
         "assemble",
         "callbacks",
@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ranks": ("config",),
     "training": (
         "assemble",
+        "cluster",
         "ranks",
         "runs",
         "callbacks",

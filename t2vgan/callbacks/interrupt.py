@@ -9,8 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-# What jobs are sent some time before their end.
-WARNINGS_OF_SLURM = (signal.SIGUSR1, signal.SIGUSR2) if "SLURM_JOB_ID" in os.environ else ()
+from t2vgan.system import WARNINGS_OF_SLURM
 
 
 class Interrupt(Callback):

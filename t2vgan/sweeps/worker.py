@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2vgan import resume
+from t2vgan import cluster, resume
 from t2vgan.config import ConfigError, nearest
 from t2vgan.sweeps.plan import Plan
+from t2vgan.system import WARNINGS_OF_SLURM
 
 POLL_S = 0.5
 PATIENCE_S = 120  # for a run to save and end when it is told to
@@ -148,17 +149,28 @@ def parameters(plan: Plan, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def work(sweep: Sweep) -> None:
-    """Trials until none is left to be made; raises Stopped when the worker is told to stop."""
-    before = signal.signal(signal.SIGTERM, _stop)
+    """Trials until none is left to be made; raises Stopped when the worker is told to stop.
+
+    In a SLURM job its warnings are the same: the trial saves first, and then the job is queued again.
+    """
+    asked: list[int] = []
+
+    def stop(number: int, frame: Any) -> None:
+        asked.append(number)
+        if len(asked) == 1:  # it is saving already
+            raise Stopped
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, *WARNINGS_OF_SLURM)}
     try:
         while (trial := next_trial(sweep)) is not None:
             run_trial(sweep, trial)
+    except Stopped:
+        if asked and asked[0] in WARNINGS_OF_SLURM and cluster.requeue():
+            print("waiting in the queue again", flush=True)
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _stop(*args: Any) -> None:
-    raise Stopped
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def work_together(sweep: Sweep, file: Path, workers: int, storage: str | None) -> None:

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,45 @@ def test_a_trial_that_was_stopped_is_gone_on_with_and_nothing_is_run_twice(monke
     rows = status.rows(sweep)
     assert [row["state"] for row in rows] == ["done"] * 3
     assert all(row["mean"] == pytest.approx(row["parameters"]["g_optim.lr"]) for row in rows)
+
+
+def test_a_warning_of_slurm_saves_the_trial_before_the_job_is_queued_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A child that needs a moment to save is waited for, and a second warning does not cut that short."""
+    happened = tmp_path / "happened"
+    child = (
+        "import pathlib, signal, sys, time\n"
+        f"happened = pathlib.Path({str(happened)!r})\n"
+        "def save(*_):\n"
+        "    happened.write_text('asked')\n"
+        "    time.sleep(1.0)\n"
+        "    happened.write_text('saved')\n"
+        "    sys.exit(130)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        "happened.write_text('training')\n"
+        "time.sleep(60)\n"
+    )
+
+    def warn() -> None:
+        for before in ("training", "asked"):
+            while not happened.is_file() or happened.read_text() != before:
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+    queued: list[str] = []
+    monkeypatch.setattr(worker, "WARNINGS_OF_SLURM", (signal.SIGUSR1, signal.SIGUSR2))
+    monkeypatch.setattr(worker.cluster, "requeue", lambda: queued.append(happened.read_text()) or True)
+    plan = plan_of(method="random", run_cap=1, parameters={"g_optim.lr": {"min": 1e-4, "max": 1e-3}})
+    monkeypatch.setattr(Plan, "arguments", lambda *_: [sys.executable, "-c", child])
+    handler = signal.getsignal(signal.SIGUSR2)
+    thread = threading.Thread(target=warn, daemon=True)
+    thread.start()
+    with pytest.raises(worker.Stopped):
+        worker.work(worker.open_sweep(plan))
+    thread.join(timeout=10)
+    assert queued == ["saved"] and "waiting in the queue again" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGUSR2) is handler
 
 
 def test_a_trial_that_another_worker_has_is_left_to_it(monkeypatch: pytest.MonkeyPatch):
