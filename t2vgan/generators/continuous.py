@@ -82,8 +82,6 @@ class Continuous(nn.Module):
             nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)
         )
         self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
-        self.of_words = nn.Linear(text_dim, dim, bias=False)
-        nn.init.zeros_(self.of_words.weight)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
         self.steering = Steering(dim=dim, text_dim=text_dim)
         first = round(4 * Camera.margin)
@@ -146,9 +144,7 @@ class Continuous(nn.Module):
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         content = self.content(torch.cat([z, text.sentence], 1))
         style, places = self.motion(content, text, times)
-        # What a word adds is the same whatever the others are, so it carries over to captions that were never seen.
-        said = 0.5 * self.of_words((text.words * text.mask[..., None]).sum(1))
-        style, places = (style + said[:, None]).flatten(0, 1), places.flatten(0, 1)
+        style, places = style.flatten(0, 1), places.flatten(0, 1)
         x = self.constant.expand(b * t, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         rgb, maps = None, x.new_zeros(b, t, text.words.shape[1], 1, 1)
         for block in self.blocks:
