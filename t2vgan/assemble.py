@@ -56,7 +56,7 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
             )
     try:
         return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, ArithmeticError) as error:
         raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
 
 
@@ -261,7 +261,10 @@ def needed(loss: Any, generator: Any, critic: Any, *, taught: bool, worded: bool
     scored = hasattr(critic, "word_scores")
     yield needs("words") and not scored, f"this critic scores whole captions and no words; {away}"
     yield needs("words") and not worded, "scores of words are trained by the critic's term `words`, which is not there"
-    yield needs("latents") and not getattr(critic, "latents", 0), "this critic guesses no noise: give it `latents`"
+    latents, z_dim = getattr(critic, "latents", 0), generator.z_dim
+    yield needs("latents") and not latents, "this critic guesses no noise: give it `latents`"
+    yield needs("latents") and latents > z_dim, f"the critic's latents are {latents}, but the generator's z_dim {z_dim}"
+    yield needs("latents") and not taught, "the critic's term of the same name teaches it to guess, and is not there"
 
 
 def reported_splits(path: Path) -> tuple[str, ...]:

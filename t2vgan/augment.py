@@ -1,8 +1,8 @@
 """Differentiable augmentation of what critics see, real and fake alike (Zhao et al. 2020).
 
-Every frame of a clip gets the same change: anything else would be motion that the generator then learns (StyleGAN-V
-reports a large loss of quality without this). No flips and no colours: captions speak of left, right and the time of
-day.
+Every frame of a clip is moved and cut in the same way: anything else would be motion that the generator then learns
+(StyleGAN-V reports a large loss of quality without this); noise, which is no motion, is another on every frame. No
+flips and no colours: captions speak of left, right and the time of day.
 """
 
 from __future__ import annotations

@@ -151,13 +151,13 @@ class T2VGAN(L.LightningModule):
         else:
             fake = pick(self.generator(z, text, clips.times), chosen)
         real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
+        self.signs.update(motion_signs(real, fake))
         grain = self.grain(clips, real.shape[1:])
         real, fake = self.augment(real, draws, grain), self.augment(fake, draws, grain)
         trial: Trial | None = getattr(self.generator, "trial", None)
         if trial is not None:
             other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws, grain)
             self.signs["g/mirrored"] = trial.mirrored.float().mean()
-        self.signs.update(motion_signs(real, fake))
 
         looks = {}
         for name, critic in self.discriminators.items():

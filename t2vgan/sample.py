@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = {".mp4": 10_000, ".gif": 2_000, ".png": 2_000}  # in all; the last two are made in memory
 FPS, SECONDS, SCALE, MOST_CLIPS = (0.1, 120), (0.01, 60), (1, 64), 64
+GIF_FPS = 100
 LEAST_PX = 256  # smaller clips are enlarged by a whole factor, unless --scale says otherwise
 MOST_PIXELS = 4096**2  # of a frame with all clips
+MOST_IN_MEMORY = 2**29  # pixels of all the frames that are enlarged at once: 1.5 GB
 FRAMES_AT_ONCE, OF_ALL_CLIPS = 64, 512  # rendered and written before the next ones are
 MOST_IN_ONE_GO = 512  # frames of a clip by a generator that has to walk through it
 
@@ -88,10 +90,7 @@ def check(args: argparse.Namespace) -> None:
     """Everything that can be wrong with the command line, before anything slow is done. Raises ValueError."""
     if not all(prompt.strip() for prompt in args.prompts):
         raise ValueError("a prompt is empty: write what the video shows, for example 'A lion runs'")
-    if args.output.suffix.lower() not in MOST_FRAMES:
-        raise ValueError(f"-o {args.output}: the name has to end in one of {', '.join(MOST_FRAMES)}")
-    if args.attention and args.attention.suffix.lower() != ".png":
-        raise ValueError(f"--attention {args.attention}: the name has to end in .png")
+    check_names(args)
     if args.checkpoint and args.experiment:
         raise ValueError("name either --checkpoint or --experiment, not both")
     numbers = [("--fps", args.fps, FPS), ("--length", args.length, SECONDS), ("--scale", args.scale, SCALE)]
@@ -100,6 +99,18 @@ def check(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} {value:g}: has to be from {least} to {most}")
     if not 1 <= args.count * len(args.prompts) <= MOST_CLIPS:
         raise ValueError(f"--count {args.count}: from 1 to {MOST_CLIPS} clips in all can be made at once")
+    if args.output.suffix.lower() == ".gif" and args.fps and args.fps > GIF_FPS:
+        raise ValueError(f"--fps {args.fps:g}: a .gif shows at most {GIF_FPS} frames per second; an .mp4 shows more")
+
+
+def check_names(args: argparse.Namespace) -> None:
+    """ValueError for files that cannot be what they are called, or are there already."""
+    if args.output.suffix.lower() not in MOST_FRAMES:
+        raise ValueError(f"-o {args.output}: the name has to end in one of {', '.join(MOST_FRAMES)}")
+    if args.attention and args.attention.suffix.lower() != ".png":
+        raise ValueError(f"--attention {args.attention}: the name has to end in .png")
+    if args.attention and args.attention.resolve() == args.output.resolve():
+        raise ValueError(f"--attention {args.attention}: -o has the same name")
     for path in filter(None, (args.output, args.attention)):
         if path.exists() and not args.force:
             raise ValueError(f"{path} exists: choose another name, or overwrite it with --force")
@@ -121,6 +132,10 @@ def check_size(args: argparse.Namespace, *, frames: int, clips: int, px: int, co
     most = max(1, math.isqrt(MOST_PIXELS // clips) // px)
     if args.scale and args.scale > most:
         raise ValueError(f"--scale {args.scale}: {clips} of {px} pixels are too large: here it can be at most {most}")
+    held = clips * frames if kind == ".gif" else min(clips * min(frames, FRAMES_AT_ONCE), OF_ALL_CLIPS)
+    if args.scale and kind != ".png" and held * (px * args.scale) ** 2 > MOST_IN_MEMORY:
+        most = max(1, math.isqrt(MOST_IN_MEMORY // held) // px)
+        raise ValueError(f"--scale {args.scale}: too large for {frames} frames of it: here it can be at most {most}")
 
 
 def remark(pipeline: Any, prompts: list[str]) -> None:

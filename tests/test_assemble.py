@@ -12,7 +12,7 @@ from torch import nn
 
 from t2vgan import assemble
 from t2vgan.checkpoint import save_generator
-from t2vgan.config import ConfigError, Experiment, load, to_dict
+from t2vgan.config import ConfigError, Experiment, Text, load, to_dict
 from t2vgan.text import TextPipeline
 
 FRAMES = {"name": "frame_level", "frames": 2, "width": 8}
@@ -113,6 +113,15 @@ def test_what_a_part_says_itself_is_left_as_it_is():
         ({"losses": {**LOSSES, "g/frames/hinge": 0}}, "losses: no term trains the generator in every round"),
         ({"losses": {**LOSSES, "g/frames/words": 1.0}}, "losses.g/frames/words: scores of words are trained by"),
         ({"losses": {**LOSSES, "g/frames/latent": 1.0}}, "losses.g/frames/latent: this critic guesses no noise"),
+        (
+            {"losses": {**LOSSES, "d/frames/latent": 1.0}, "discriminators": {"frames": {**MATCH, "latents": 999}}},
+            "losses.d/frames/latent: the critic's latents are 999, but the generator's z_dim ",
+        ),
+        (
+            {"losses": {**LOSSES, "g/frames/latent": 1.0}, "discriminators": {"frames": {**MATCH, "latents": 2}}},
+            "losses.g/frames/latent: the critic's term of the same name teaches it to guess",
+        ),
+        ({"text": Text(encoder={"name": "recurrent", "heads": 0})}, "text.encoder: 'recurrent' cannot be built from"),
         ({"losses": {**LOSSES, "d/frames/steer": 1.0}}, "losses.d/frames/steer: this critic reads no motion: take"),
         (
             {"losses": {**LOSSES, "g/frames/steer": 1.0}, "discriminators": {"frames": MATCH}},

@@ -189,6 +189,10 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, arguments, said):
             "1 clip of 3000 frames are too many: at most 2000 frames in all",
         ),
         (
+            ["-o", "a.gif", "--length", 60, "--fps", 10, "--scale", 64],
+            "--scale 64: too large for 600 frames of it: here it can be at most 59",
+        ),
+        (
             ["-o", "a.mp4", "--count", 64, "--scale", 64],
             "--scale 64: 64 of 16 pixels are too large: here it can be at most 32",
         ),

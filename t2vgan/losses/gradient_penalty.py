@@ -45,6 +45,8 @@ class GradientPenalty:
     def __init__(self, *, on: str, method: str = "exact", sigma: float = 0.01) -> None:
         if method not in ("exact", "finite"):
             raise ValueError(f"r1/r2: method '{method}' is not one of exact, finite")
+        if not sigma > 0:
+            raise ValueError(f"r1/r2: sigma is {sigma}: the size of the differences has to be above 0")
         self.on, self.method, self.sigma = on, method, sigma
 
     def discriminator(self, play: Play) -> Scalar:

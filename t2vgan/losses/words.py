@@ -24,8 +24,10 @@ class Words:
 
     def discriminator(self, play: Play) -> Scalar:
         pairs = play.contrast
-        if pairs is None:
-            raise ValueError("words: this critic is blind to captions, or the data set has no contrasts to learn from")
+        if play.text is None:
+            raise ValueError("words: this critic is blind to captions; take the words term away or set blind: false")
+        if pairs is None:  # every caption of this part of the batch was dropped
+            return 0.0 * play.real_logits.sum()
         features = tuple(f[pairs.owner] for f in play.real_features)
         right = play.critic.word_scores(features, pairs.right)[pairs.only_right]
         wrong = play.critic.word_scores(features, pairs.wrong)[pairs.only_wrong]

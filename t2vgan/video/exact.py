@@ -267,4 +267,5 @@ def _unreadable(path: Path | Member, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).strip().splitlines()[0] or type(error).__name__
+    said = str(getattr(error, "strerror", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

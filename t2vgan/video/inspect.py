@@ -153,4 +153,5 @@ def _shrunk_array(picture: np.ndarray) -> np.ndarray:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).strip().splitlines()[0] or type(error).__name__
+    said = str(getattr(error, "strerror", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -195,6 +195,14 @@ def read_picture(path: Path) -> np.ndarray:
             if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
                 black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
                 return np.asarray(Image.alpha_composite(black, picture.convert("RGBA")).convert("RGB"))
+            if picture.mode.startswith("I;16"):  # Pillow would cut it off at 255
+                grey = np.round(np.asarray(picture, dtype=np.float32) / 257).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, 2)
+            if picture.mode in ("I", "F"):
+                raise VideoError(f"{path}: its numbers have no largest one (mode {picture.mode}): save it with 8 bits")
             return np.asarray(picture.convert("RGB"))
+    except VideoError:
+        raise
     except Exception as error:  # Pillow raises all kinds of errors for damaged files
-        raise VideoError(f"{path}: damaged: the picture cannot be read ({str(error).splitlines()[0]})") from error
+        said = str(error).strip() or type(error).__name__
+        raise VideoError(f"{path}: damaged: the picture cannot be read ({said.splitlines()[0]})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -55,6 +56,11 @@ def test_the_generator_is_to_show_the_content_words_of_its_caption(play: Play):
     assert torch.allclose(loss, softplus(-scores).mean())
     loss.backward()
     assert fake.grad is not None and play.real_features[0].grad is None
+
+
+def test_where_every_caption_was_dropped_there_is_nothing_to_learn(play: Play):
+    loss = Words().discriminator(dataclasses.replace(play, contrast=None))
+    assert loss == 0 and loss.requires_grad == play.real_logits.requires_grad
 
 
 def test_a_blind_critic_is_a_clear_mistake(make_play: Callable[..., Play]):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from t2vgan.video.decode import FALLBACKS, probe_video, read_frames
 from t2vgan.video.inspect import fingerprint_of, look_through
-from t2vgan.video.sources import Member, Pictures, VideoError, by_number, content_digest, stamp
+from t2vgan.video.sources import Member, Pictures, VideoError, by_number, content_digest, read_picture, stamp
 
 
 def within(path: Path, target: Path, *, before: int = 777) -> Member:
@@ -73,11 +73,15 @@ def test_pictures_of_all_kinds(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 100).save(tmp_path / "clip" / "0.png")
     Image.new("RGBA", (16, 16), (200, 100, 50, 128)).save(tmp_path / "clip" / "1.png")
     Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "clip" / "2.jpg")
-    Image.new("I;16", (8, 8), 0).save(tmp_path / "clip" / "3.png")
+    Image.new("I;16", (8, 8), 200 * 257).save(tmp_path / "clip" / "3.png")
     frames = read_frames(Pictures(tmp_path / "clip", 1.0))
     assert frames.shape == (4, 8, 8, 3), "all as large as the first"
     assert frames[0, 4, 4].tolist() == [100] * 3
     np.testing.assert_allclose(frames[1, 4, 4], [100, 50, 25], atol=2)
+    assert frames[3, 4, 4].tolist() == [200] * 3
+    Image.new("F", (8, 8), 0.5).save(tmp_path / "clip" / "4.tiff")
+    with pytest.raises(VideoError, match=r"4\.tiff: its numbers have no largest one \(mode F\): save it with 8 bits"):
+        read_picture(tmp_path / "clip" / "4.tiff")
 
 
 def test_looking_through(studio: SimpleNamespace, tmp_path: Path) -> None:
