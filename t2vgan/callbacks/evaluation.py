@@ -45,7 +45,7 @@ class Evaluation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if not trainer.sanity_checking:
-            self.suite.update(batch.video, outputs, batch.attributes, batch.named or None)
+            self.suite.update(batch.video, outputs, batch.attributes, batch.named or None, batch.indices)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         if trainer.sanity_checking:

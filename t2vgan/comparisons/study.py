@@ -115,7 +115,11 @@ def loaded(path: Path, changed_ns: int, overrides: tuple[str, ...]) -> Experimen
 
 
 def digest_of(experiment: Experiment) -> str:
+    """Of all that a training depends on. What is not done to clips is no setting, so that one that is added later
+    changes no digest.
+    """
     settings = {k: v for k, v in flat(to_dict(experiment)).items() if not under(k, BESIDE)}
+    settings = {k: v for k, v in settings.items() if v or not under(k, ["augment"])}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -109,6 +109,7 @@ class Crew:
         if status == 0:
             return
         if status == TAKEN:
+            self.tries[job.name] -= 1  # it has not begun
             self.not_before[job.name] = time.monotonic() + AGAIN_S
         elif (status < 0 or status == 255) and self.tries[job.name] < TRIES:
             self.say(f"{job.name}: its process was killed; it goes on in another one")

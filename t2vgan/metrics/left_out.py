@@ -194,7 +194,8 @@ class ExtrapolatedWithout:
     def __init__(
         self, real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], *, unbiased: bool = True, seed: int = 0
     ) -> None:
-        generator = torch.Generator().manual_seed(seed)
+        # Of their own: by the seed of the blocks that are left out, each of these would be a run of the order.
+        generator = torch.Generator().manual_seed(seed + 1_000_003)
         self.lengths = len(real), len(fake)
         orders = [torch.randperm(n, generator=generator) for n in self.lengths]
         self.places = [order.argsort() for order in orders]

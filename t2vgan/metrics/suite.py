@@ -51,9 +51,9 @@ class Distance(nn.Module):
         # real halves A and B against the clips generated for the other half, and against each other
         self.pairs = nn.ModuleDict({pair: metric(dim=dim, reset_real=True) for pair in ("a", "b", "floor")})
 
-    def update(self, real: Float[Tensor, "n d"], fake: Float[Tensor, "n d"], *, first: int) -> None:
-        """Add features of clips and of those generated for them; `first` counts the clips before."""
-        a = torch.tensor([half(first + i) for i in range(len(real))], dtype=torch.bool, device=real.device)
+    def update(self, real: Float[Tensor, "n d"], fake: Float[Tensor, "n d"], positions: Sequence[int]) -> None:
+        """Add features of clips and of those generated for them; `positions` are those of the clips in their order."""
+        a = torch.tensor([half(position) for position in positions], dtype=torch.bool, device=real.device)
         b = ~a
         for pair, left, right in (("a", real[a], fake[b]), ("b", real[b], fake[a]), ("floor", real[a], real[b])):
             metric = cast(Metric, self.pairs[pair])
@@ -90,13 +90,17 @@ class Suite(nn.Module):
         fake: Float[Tensor, "n c t h w"],
         truth: Sequence[Mapping[str, str]] = (),
         named: Sequence[Sequence[str]] | None = None,
+        positions: Sequence[int] | None = None,
     ) -> None:
-        """Add a batch: real clips, clips generated for their captions, the truth, and what the captions name of it."""
+        """Add a batch: real clips, clips generated for their captions, the truth, and what the captions name of it.
+
+        `positions`: which clips of all these are, where processes share them; else they follow on those before.
+        """
         if len(real) != len(fake):
             raise ValueError(f"{len(fake)} generated clips for {len(real)} real ones")
         sides = self.extractor.features(real), self.extractor.features(fake)
         for distance in self.distances.values():
-            cast(Distance, distance).update(*sides, first=self.clips)
+            cast(Distance, distance).update(*sides, positions or range(self.clips, self.clips + len(real)))
         if self.attributes and truth:
             classify = self.extractor.classify  # pyright: ignore[reportAttributeAccessIssue]
             self.ceiling.update(classify(sides[0]), truth, named)

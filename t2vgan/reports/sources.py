@@ -99,6 +99,9 @@ class Model:
         self.extractors = [assemble.judge(self.experiment), *([second] if second else [])]
         self.extractors += [extractor_of(name) for name in features]
         self.extractors += [Embedding(self.encoder)] if self.encoder is not None else []
+        names = [extractor.name for extractor in self.extractors]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"--features: two networks are called {twice}; give one of them in a call of its own")
         self.frame_reader = frame_reader_of(self.extractors)
         for part in (*self.extractors, self.frame_reader):
             part.to(device)

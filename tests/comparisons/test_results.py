@@ -11,6 +11,7 @@ from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.study import Study, read_study
 from t2vgan.config import ConfigError
 
+ROOT = Path(__file__).resolve().parents[2]
 Made = Callable[..., dict[str, Any]]
 
 
@@ -28,6 +29,16 @@ def test_an_arm_that_was_changed_since_is_not_taken_for_finished(study: Study, r
     study.arms["ours"].write_text(study.arms["ours"].read_text() + "clip: {frames: 4}\n")
     with pytest.raises(ConfigError, match=r"ours\.seed0\.json: made with other settings .* delete it"):
         results.of(study.run("ours", 0, 1.0))
+
+
+@pytest.mark.parametrize("name", ["zoo", "essay_claims"])
+def test_what_was_trained_before_still_counts(name: str):
+    """A key that is added to the experiments must not make finished trainings worth nothing."""
+    study = read_study(ROOT / "experiments" / name)
+    results = Results(study, ROOT / "experiments" / "results")
+    searched = [job for arm in study.arms for job in study.searches(arm)]
+    there = [path for path in results.folder.glob("*.search-*.json")]
+    assert len([job for job in searched if results.of(job) is not None]) >= len(there)
 
 
 def test_the_same_training_of_another_study_counts(folder: Path, tmp_path: Path, whole: Results, made: Made):
