@@ -88,7 +88,7 @@ def lines(folder: Path) -> list[dict[str, float]]:
 def expected(batches: list[Clips], module: Module) -> dict[str, float]:
     suite = Suite(Brightness())
     for i, batch in enumerate(batches):
-        suite.update(batch.video, module.validation_step(batch, i), batch.attributes, batch.named)
+        suite.update(batch.video, module.validation_step(batch, i), batch.attributes, batch.named, batch.indices)
     return suite.compute()
 
 
