@@ -155,7 +155,7 @@ def run(experiment: Experiment, *, limit: int | None = None) -> Run:
     game = model(experiment, pipeline)  # first, for it is where most mistakes of an experiment come to light
     data = datamodule(experiment, limit=limit)
     data.prepare_data()
-    pipeline.learn(data.captions())
+    pipeline.learn(data.captions(), data.shown_captions())
     pipeline.warm(experiment.samples.prompts)
     return Run(game, data, judge(experiment))
 

@@ -82,7 +82,9 @@ def main() -> None:
     if not args.report:
         train(study, results, args.workers)
         board.show(study, results)
-    for path in board.write(study, results):
+    whole = read_study(args.study, overrides=overrides)  # a board of some arms would take the place of that of all
+    pictures = args.results / "pictures" if args.results else board.PICTURES
+    for path in board.write(whole, Results(whole, results.root), pictures=pictures):
         print(f"{path}: written")
 
 

@@ -68,6 +68,12 @@ class ClipsDataModule(L.LightningDataModule):
             raise ValueError(f"split train has {len(data)} clips, fewer than data.batch = {self.data.batch}: lower it")
         return data
 
+    def shown_captions(self) -> list[str]:
+        """Those of training's own clips, without wrong captions and those of validation, where the data set tells."""
+        data = self.dataset("train", self.limit)
+        clips = getattr(data, "clips", None)
+        return data.captions() if clips is None else sorted({caption for clip in clips for caption in clip.captions})
+
     def captions(self) -> list[str]:
         """All captions that training and validation batches can hold, distinct and sorted."""
         sets = self.dataset("train", self.limit), self.dataset("val", self.data.val_clips)

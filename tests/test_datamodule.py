@@ -136,6 +136,13 @@ def test_a_batch_that_devices_cannot_share() -> None:
         module(val=Numbered(1), ranks=(0, 2)).val_dataloader()
 
 
+def test_captions_that_training_shows_are_not_all_that_it_meets() -> None:
+    train, val = Numbered(5), Numbered(7)
+    assert module(train=train, val=val).shown_captions() == train.captions(), "all that it tells"
+    train.clips = [SimpleNamespace(captions=("a lion", "a big lion")), SimpleNamespace(captions=("a lion",))]  # type: ignore[attr-defined]
+    assert module(train=train, val=val).shown_captions() == ["a big lion", "a lion"]
+
+
 def test_validation_is_fixed_complete_and_shared_without_duplicates() -> None:
     for count in (6, 7, 9):
         whole = [c.indices for c in module(val=Numbered(count)).val_dataloader()]

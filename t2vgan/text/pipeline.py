@@ -71,10 +71,12 @@ class TextPipeline:
         for analysis in analyses:
             self.rows[analysis.caption] = self.assemble(analysis)
 
-    def learn(self, captions: list[str]) -> None:
-        """Prepare the captions of training, and note their words as those that a model has seen."""
+    def learn(self, captions: list[str], shown: list[str] | None = None) -> None:
+        """Prepare the captions of training, and note the words of those that clips are shown with (else of all) as
+        those that a model has seen.
+        """
         self.warm(captions)
-        self.vocabulary = content_words(self.analyser(captions))
+        self.vocabulary = content_words(self.analyser(captions if shown is None else shown))
 
     def remarks(self, caption: str) -> list[str]:
         """What a person should know of a prompt: words never seen and words left out; see `text.vocabulary`."""
