@@ -173,7 +173,7 @@ def test_a_method_that_does_not_exist():
     with pytest.raises(ValueError, match="method 'zero' is not one of exact, finite"):
         R1(method="zero")
     with pytest.raises(ValueError, match="sigma is 0"):
-        R1(method="finite", sigma=0)
+        R1(method="finite", sigma=0.0)
 
 
 @pytest.mark.parametrize("shape", [(8, 3), (8, 3, 4, 5)])
