@@ -56,7 +56,7 @@ def failing(study: Study, root: Path, job: Job, workers: int) -> int:
 def stopped(study: Study, root: Path, job: Job, workers: int) -> int:
     try:
         noted(job, "begun")
-        if len(notes("begun")) == 2:
+        if notes("begun")[1:] == [job.name]:  # the second one alone: a second Ctrl-C would not wait for them
             os.kill(os.getppid(), signal.SIGINT)
         time.sleep(30)
     except KeyboardInterrupt:
