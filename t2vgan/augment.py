@@ -14,13 +14,14 @@ from torch import Tensor
 class Augment:
     """`translate`: at most this share of the size, edges repeated; `cutout`: side of a grey square, share of the size.
 
-    `noise`: deviation of Gaussian noise, colours being -1..1; it grows from 0 over the first `rise` of a training. A
-    frozen network can be shown what it takes for an animal and people do not; what still looks so in noise looks so to
-    people, too: gradients of a classifier that is smoothed by noise (Cohen et al. 2019) draw shapes (Kaur et al. 2019).
-    From the start noise hides what little a critic can yet tell.
+    `noise`: deviation of the Gaussian noise that clips are seen in, colours being -1..1; it grows from 0 over the first
+    `rise` of a training. A frozen network can be shown what it takes for an animal and people do not; what still looks
+    so in noise looks so to people, too: gradients of a classifier that is smoothed by noise (Cohen et al. 2019) draw
+    shapes (Kaur et al. 2019). From the start noise hides what little a critic can yet tell. Critics add it themselves:
+    frozen eyes at the size at which they see.
 
-    `draws` `(b, 4)` in [0, 1) and `grain`, normal and of the video's shape, decide all; the caller draws them per clip,
-    so that real and fake clips of one caption get the same change and runs repeat exactly.
+    `draws` `(b, 4)` in [0, 1) decide the rest; the caller draws them per clip, so that real and fake clips of one
+    caption get the same change and runs repeat exactly.
     """
 
     def __init__(self, *, translate: float = 0.0, cutout: float = 0.0, noise: float = 0.0, rise: float = 0.0) -> None:
@@ -37,12 +38,12 @@ class Augment:
         """The deviation when this share of a training is done."""
         return self.noise * min(1.0, done / self.rise) if self.rise else self.noise
 
-    def __call__(self, video: Tensor, draws: Tensor, grain: Tensor | None = None) -> Tensor:
+    def __call__(self, video: Tensor, draws: Tensor) -> Tensor:
         if self.translate:
             video = self._translate(video, draws[:, :2])
         if self.cutout:
             video = self._cutout(video, draws[:, 2:])
-        return video if grain is None else video + grain
+        return video
 
     def _translate(self, video: Tensor, draws: Tensor) -> Tensor:
         _, _, _, h, w = video.shape

@@ -63,6 +63,7 @@ def without_places(config: dict[str, Any], card: dict[str, Any], source: Path) -
         if isinstance(dataset.get(key), str):
             dataset[key] = Path(dataset[key]).name
     bare = {**config, "data": {**data, "dataset": dataset}, "run_dir": None}
+    bare.pop("cluster", None)
     places = {"run": card.get("run"), "exported_from": source.as_posix()}
     return bare, {**card, **{key: "/".join(Path(place).parts[-3:]) for key, place in places.items() if place}}
 

@@ -152,28 +152,27 @@ class T2VGAN(L.LightningModule):
             fake = pick(self.generator(z, text, clips.times), chosen)
         real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
         self.signs.update(motion_signs(real, fake))
-        grain = self.grain(clips, real.shape[1:])
-        real, fake = self.augment(real, draws, grain), self.augment(fake, draws, grain)
+        real, fake = self.augment(real, draws), self.augment(fake, draws)
         trial: Trial | None = getattr(self.generator, "trial", None)
         if trial is not None:
-            other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws, grain)
+            other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws)
             self.signs["g/mirrored"] = trial.mirrored.float().mean()
 
         looks = {}
         for name, critic in self.discriminators.items():
             k = critic.frames or t
             where = self.draw(clips, f"frames of {name}", lambda g, k=k: strided(most, k, g))  # type: ignore[misc]
+            see = self.through_noise(clips, name, k)
             with torch.no_grad():
-                seen = critic.see(pick(real, where))  # type: ignore[operator]
+                seen = see(pick(real, where))
             times = clips.times.gather(1, chosen.gather(1, where))
-            shown = pick(fake, where)
-            looks[name] = Look(times, seen, critic.see(shown), z=z)  # type: ignore[operator]
+            looks[name] = Look(times, seen, see(pick(fake, where)), z=z)
             if twin is not None and self.wanted("g", name, "needs_twin"):
                 with torch.no_grad():
-                    looks[name].twin = critic.see(pick(self.augment(twin, draws, grain), where))  # type: ignore[operator]
+                    looks[name].twin = see(pick(self.augment(twin, draws), where))
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
-                    looks[name].trial, looks[name].tried = trial, critic.see(pick(other, where))  # type: ignore[operator]
+                    looks[name].trial, looks[name].tried = trial, see(pick(other, where))
         return looks
 
     @torch.no_grad()
@@ -186,12 +185,18 @@ class T2VGAN(L.LightningModule):
             return self.generator(z, text, clips.times.gather(1, chosen))
         return pick(self.generator(z, text, clips.times), chosen)
 
-    def grain(self, clips: Clips, shape: torch.Size) -> Tensor | None:
-        """The noise that each clip is seen in, `(b, *shape)`."""
+    def through_noise(self, clips: Clips, name: str, frames: int) -> Callable[[Video], Seen]:
+        """How the critic sees `frames` frames of the clips: each clip in its own noise, the same for real and fake."""
+        critic: Any = self.discriminators[name]
         deviation = self.augment.noise_at(int(self.clips_seen) / self.config.clips)
         if not deviation:
-            return None
-        return self.draw(clips, "grain", lambda g: torch.randn(shape, generator=g).mul_(deviation))
+            return critic.see
+        size = getattr(critic, "see_size", self.config.clip.size)
+        shape = (3, frames, size, size)
+        grain = self.draw(clips, f"grain of {name}", lambda g: torch.randn(shape, generator=g).mul_(deviation))
+        if hasattr(critic, "eyes"):  # what it compares between frames it compares without noise
+            return lambda video: critic.see(video, grain)
+        return lambda video: critic.see(video + grain)
 
     def step(
         self, side: str, optim: Any, looks: Iterable[dict[str, Look]], told: list[Told], parts: list[Part]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from t2vgan.callbacks.spotlight import Spotlight
+
 MOST_FRAMES = {".mp4": 10_000, ".gif": 2_000, ".png": 2_000}  # in all; the last two are made in memory
 FPS, SECONDS, SCALE, MOST_CLIPS = (0.1, 120), (0.01, 60), (1, 64), 64
 GIF_FPS = 100
@@ -63,6 +65,7 @@ def main() -> None:
     from t2vgan.assemble import load_model
     from t2vgan.devices import spare_page_faults
     from t2vgan.runs import SHIPPED, chosen
+    from t2vgan.video.encode import write_png
 
     spare_page_faults()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -76,13 +79,15 @@ def main() -> None:
     check_size(args, frames=len(times), clips=len(captions), px=clip.size, continuous=model.ema_generator.continuous)
     remark(model.text_pipeline, args.prompts)
     z = noise(args.seed, args.count, model.ema_generator.z_dim).repeat(len(args.prompts), 1).to(device)
+    if args.attention:  # whether there is any is known before a file is written
+        spotlight = spotlight_of(model, args.prompts[0], z[:1], times)
     write(args.output, render(model, captions, z, times), captions, fps=fps, scale=args.scale)
     if checkpoint == SHIPPED:
         print("by the model that ships; train your own with python -m t2vgan.fit, or name one with --checkpoint")
     n = len(captions)
     print(f"{args.output}: {n} clip{'s' * (n > 1)} of {len(times)} frames, {len(times) / fps:g} s")
     if args.attention:
-        write_attention(args.attention, model, args.prompts[0], z[:1], times)
+        write_png(args.attention, spotlight.sheet())
         print(f"{args.attention}: where each word is looked at")
 
 
@@ -204,16 +209,16 @@ def shown(clips: list[np.ndarray], captions: list[str], scale: int | None) -> np
     return clips[0].repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def write_attention(path: Path, model: Any, prompt: str, z: Tensor, times: list[float]) -> None:
+def spotlight_of(model: Any, prompt: str, z: Tensor, times: list[float]) -> Spotlight:
+    """Where the words of a prompt are looked at. ValueError for a generator that looks at none."""
     from t2vgan.callbacks.spotlight import Spotlight
-    from t2vgan.video.encode import write_png
 
     if model.ema_generator.continuous:  # of a long clip, a share of its frames
         times = times[:: -(-len(times) // FRAMES_AT_ONCE)]
     spotlight = Spotlight.of(model, prompt, z=z, times=times) if hasattr(model.ema_generator, "attend") else None
     if spotlight is None or not spotlight.has_maps:
         raise ValueError("--attention: the generator of this model attends to no words")
-    write_png(path, spotlight.sheet())
+    return spotlight
 
 
 if __name__ == "__main__":

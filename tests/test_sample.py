@@ -269,6 +269,13 @@ def test_a_damaged_file(run, tmp_path, monkeypatch, capsys, damage):
     assert "damaged" in error or "not a t2vgan generator" in error
 
 
+def test_where_no_words_are_attended_to_nothing_is_written(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("t2vgan.callbacks.spotlight.Spotlight.has_maps", False)
+    arguments = ["A lion", "-o", tmp_path / "a.png", "--attention", tmp_path / "b.png", "--checkpoint", run]
+    assert "attends to no words" in refused(monkeypatch, capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_are_not_overwritten_unasked(run, tmp_path, monkeypatch, capsys):
     path = tmp_path / "a.png"
     path.write_text("precious")

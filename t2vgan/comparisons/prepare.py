@@ -78,10 +78,12 @@ def make_captions(study: Study) -> None:
             try:
                 pipeline.analyse(pipeline.analyser.missing(told))
                 pipeline.add_words(pipeline.analyser(told))
-            except ImportError as error:
+            except ValueError as error:
+                if not isinstance(missing := error.__cause__, ImportError):
+                    raise
                 raise ConfigError(
                     f"{study.name}: {len(pipeline.analyser.missing(told)):,} of its {len(told):,} captions are not "
-                    f"analysed, and {error.name} is not installed here: where it is, python -m t2vgan.compare "
+                    f"analysed, and {missing.name} is not installed here: where it is, python -m t2vgan.compare "
                     f"{study.folder.as_posix()} --pack FILE, and unpack the file here"
                 ) from None
 

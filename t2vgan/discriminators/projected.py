@@ -82,12 +82,18 @@ class Projected(nn.Module):
         self.guess = LatentGuess(channels=width, levels=len(levels), latents=latents) if latents else None
         self.judges = nn.ModuleList(TextProjection(channels=width, text_dim=text_dim) for _ in levels)
 
-    def see(self, video: Tensor) -> tuple[Tensor, ...]:
-        """`(b, 3, t, h, w)` to one map `(b, t * channels, h', w')` per level; nothing here is trained."""
+    def see(self, video: Tensor, grain: Tensor | None = None) -> tuple[Tensor, ...]:
+        """`(b, 3, t, h, w)` to one map `(b, t * channels, h', w')` per level; nothing here is trained.
+
+        `grain` `(b, 3, t, see_size, see_size)` is added for the eyes alone: noise in the brightness that is compared
+        between frames hides small steps, and the camera was obeyed 7 to 9 points less.
+        """
         b, _, t, h, w = video.shape
         frames = video.transpose(1, 2).reshape(b * t, 3, h, w).contiguous(memory_format=torch.channels_last)
         if h != self.see_size:
             frames = F.interpolate(frames, size=(self.see_size, self.see_size), mode="bilinear", antialias=False)
+        if grain is not None:
+            frames = frames + grain.transpose(1, 2).flatten(0, 1).to(frames)
         seen = []
         for i, level in enumerate(self.look(frames)):
             mixed = F.conv2d(level, getattr(self, f"mix{i}"))

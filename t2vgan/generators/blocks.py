@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +18,26 @@ def per_channel(s: Tensor) -> Tensor:
 
 
 def bounded(rgb: Tensor, training: bool) -> Tensor:
-    """Colours within [-1, 1] for use. In training they may leave it: the critic says so; a saturated tanh could not.
+    """Colours within [-1, 1]; in training slopes lead back into them, and none further out (`Inwards`)."""
+    return Inwards.apply(rgb.float()) if training else rgb.float().clamp(-1, 1)  # type: ignore[no-any-return]
 
-    With a tanh here the first few hundred steps drove whole clips into saturation, where no gradient leads out again.
+
+class Inwards(torch.autograd.Function):
+    """Colours cut to [-1, 1], and the gradient of those beyond where a step along it leads back.
+
+    With a tanh the first few hundred steps drove whole clips into saturation, where no slope leads out again. Left
+    unbounded colours could run away: to frozen eyes that have seen nothing like them they are all the same.
     """
-    return rgb.float() if training else rgb.float().clamp(-1, 1)
+
+    @staticmethod
+    def forward(ctx: Any, rgb: Tensor) -> Tensor:
+        ctx.save_for_backward(rgb)
+        return rgb.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        (rgb,) = ctx.saved_tensors
+        return gradient * ((rgb.abs() <= 1) | (gradient * rgb > 0))
 
 
 class ModulatedConv2d(nn.Module):

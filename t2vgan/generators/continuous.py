@@ -13,13 +13,43 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
-from t2vgan.generators.steering import Steering, to_the_right
+from t2vgan.generators.steering import HOME, Steering, to_the_right
 from t2vgan.shapes import TextFeatures, Trial
+
+ROWS, COLUMNS = (0.3, 0.9), (0.1, 0.8)  # of a canvas: the window in which what acts is painted, and room around it
+
+
+def window_of(canvas: int) -> tuple[slice, slice]:
+    """Rows and columns of a canvas of this many pixels to a side."""
+    (top, bottom), (left, right) = ([round(share * canvas) for share in shares] for shares in (ROWS, COLUMNS))
+    return slice(top, bottom), slice(left, right)
+
+
+def level_of(columns: int) -> int:
+    """The canvas whose window has so many columns."""
+    return round(columns / (COLUMNS[1] - COLUMNS[0]))
+
+
+def before(ground: Tensor, actor: Tensor) -> Tensor:
+    """What acts at each instant, `(b, t, c, h', w')`, in its window before `(b, 1, c, h, w)`: `(b, t, c, h, w)`.
+
+    It fades out as the subject's surroundings do that follow it (`Camera.follow`).
+    """
+    canvas = ground.shape[-1]
+    rows, columns = window_of(canvas)
+    at = ((torch.arange(canvas, device=ground.device) + 0.5) / canvas - 0.5) * Camera.margin  # frame widths
+    x, y = (
+        (at[which] - home) / extent for which, home, extent in zip((columns, rows), HOME, Camera.extent, strict=True)
+    )
+    share = torch.exp(-(y.pow(4)[:, None] + x.pow(4)))
+    change = share * (actor - ground[..., rows, columns])
+    return ground + F.pad(change, (columns.start, canvas - columns.stop, rows.start, canvas - rows.stop))
 
 
 class MovingCoordinates(nn.Module):
@@ -38,21 +68,28 @@ class MovingCoordinates(nn.Module):
         self.grid: Tensor
         self.size, self.channels = canvas, groups * (2 * features + 1)
 
-    def forward(self, places: Tensor) -> Tensor:
+    def forward(self, places: Tensor, cut: bool = False) -> Tensor:
+        """Of the whole canvas, or of its window."""
+        grid = self.grid.unflatten(0, (self.size, self.size))
         # In bfloat16 a phase of 60 rad comes in steps of a quarter: things would move in jumps.
         with torch.autocast(places.device.type, enabled=False):
-            return self.waves_at(places.float())
+            return self.waves_at(places.float(), grid[window_of(self.size)] if cut else grid)
 
-    def waves_at(self, places: Tensor) -> Tensor:
-        moved = (self.grid[None, None] - places[:, :, None, :2]) * torch.exp(-places[:, :, None, 2:])  # (n, g, s*s, 2)
+    def waves_at(self, places: Tensor, grid: Tensor) -> Tensor:
+        flat = grid.reshape(-1, 2)
+        moved = (flat[None, None] - places[:, :, None, :2]) * torch.exp(-places[:, :, None, 2:])  # (n, g, h*w, 2)
         phases = torch.einsum("ngpk,gfk->ngfp", moved, self.waves)
         spot = torch.exp(-18 * moved.square().sum(-1))[:, :, None]  # half as bright a fifth of the height away
         features = torch.cat([phases.sin(), phases.cos(), spot], 2)
-        return features.reshape(places.shape[0], self.channels, self.size, self.size)
+        return features.reshape(places.shape[0], self.channels, *grid.shape[:2])
 
 
 class Continuous(nn.Module):
     """z `(b, z_dim)`, a caption and instants `(b, t)` in seconds to `(b, 3, t, size, size)` in [-1, 1].
+
+    A canvas is painted once for a clip, and at each instant what is around the home of the subject: what is behind it
+    moves with the camera alone. When all of it could change, it drifted by itself, and judges took that for the camera:
+    of captions with a camera at rest a quarter was obeyed, of the same canvases held still all.
 
     There are `width` channels at 4 and 8 pixels, and at most `taper * width / s` at s pixels. Words are attended to at
     `attend_at` pixels.
@@ -91,6 +128,7 @@ class Continuous(nn.Module):
         self.blocks = nn.ModuleList(
             SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )
+        self.coarse = sum(s <= max(8, attend_at) for s in sizes)  # blocks that paint all of a canvas at each instant
         levels = list(zip(sizes, widths, strict=True))
         self.attention = nn.ModuleDict(
             {str(s * first // 4): WordAttention(channels=c, text_dim=text_dim) for s, c in levels if s == attend_at}
@@ -113,9 +151,9 @@ class Continuous(nn.Module):
 
     def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Path]:
         """The video, where each word was looked at on its canvases, and how these moved before the camera."""
-        content, canvas, maps = self.paint(z, text, times)
+        content, numbers, canvas, maps = self.paint(z, text, times)
         canvas, maps = self.mirror(content, text, canvas, maps)
-        mirrored, numbers = self.mirror.logits(content, text) > 0, self.steering(content, text)
+        mirrored = self.mirror.logits(content, text) > 0
         path = self.steering.path(to_the_right(numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training:
             self.trial = self.tried(numbers, content, text, canvas, times)
@@ -135,25 +173,54 @@ class Continuous(nn.Module):
         shown = torch.where(trial.turned[:, None], to_the_right(numbers, sides), trial.drawn)
         other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
         path = self.steering.path(shown, content, text, times, sides)
-        trial.video = self.steering.camera.film(other, path, self.size).transpose(1, 2)
+        trial.video = bounded(self.steering.camera.film(other, path, self.size).transpose(1, 2), training=False)
         return trial
 
-    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Content code, canvases `(b, t, 3, h, w)` before the mirror, and where each word was looked at on them."""
+    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Content code, what steers, canvases `(b, t, 3, h, w)` before the mirror, and where words were looked at."""
         b, t = times.shape
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         content = self.content(torch.cat([z, text.sentence], 1))
-        style, places = self.motion(content, text, times)
-        style, places = style.flatten(0, 1), places.flatten(0, 1)
-        x = self.constant.expand(b * t, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        rgb, maps = None, x.new_zeros(b, t, text.words.shape[1], 1, 1)
-        for block in self.blocks:
-            x, rgb = block(x, rgb, style)
-            s = str(x.shape[-1])
-            if s in self.coordinates:
-                x = x + self.enter[s](self.coordinates[s](places))
-            if s in self.attention:
-                x, attention = self.attention[s](x, text.words, text.mask, t)
-                maps = attention.transpose(1, 2).reshape(b, t, -1, *x.shape[-2:])
+        numbers = self.steering(content, text)
+        gait = self.steering.gait(numbers.detach(), content, text, times)
+        moving, still = self.motion(content, text, times, gait), self.motion.still(content, text)
+        style, places = (torch.cat(both, 1).flatten(0, 1) for both in zip(moving, still, strict=True))  # the still last
+        x = self.constant.expand(b * (t + 1), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x, rgb, maps = self.painted(list(self.blocks[: self.coarse]), x, None, style, places, text=text)
+        window, rows = window_of(x.shape[-1]), (b, t + 1)
+        x, rgb, style, places = (each.unflatten(0, rows) for each in (x, rgb, style, places))
+        rest = list(self.blocks[self.coarse :])
+        ground = self.painted(rest, *(each[:, -1] for each in (x, rgb, style, places)))[1][:, None]
+        cut = (each[:, :-1, :, *window].flatten(0, 1) for each in (x, rgb))
+        actor = self.painted(rest, *cut, *(each[:, :-1].flatten(0, 1) for each in (style, places)), cut=True)[1]
+        canvas = before(ground.float(), actor.float().unflatten(0, (b, t)))
+        if maps is None:
+            return content, numbers, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
+        maps = maps.unflatten(0, rows)
+        return content, numbers, canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
+
+    def painted(
+        self,
+        blocks: list[nn.Module],
+        x: Tensor,
+        rgb: Tensor | None,
+        style: Tensor,
+        places: Tensor,
+        *,
+        text: TextFeatures | None = None,
+        cut: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Features and colours after these blocks, of whole canvases or, `cut`, of their window; with `text`, where
+        its words were looked at.
+        """
+        maps = None
+        for block in blocks:
+            x, rgb = block(x.contiguous(memory_format=torch.channels_last), rgb, style)
+            name = str(level_of(x.shape[-1]) if cut else x.shape[-1])
+            if name in self.coordinates:
+                x = x + self.enter[name](self.coordinates[name](places, cut))
+            if text is not None and name in self.attention:
+                x, attention = self.attention[name](x, text.words, text.mask, len(x) // len(text.words))
+                maps = attention.transpose(1, 2).unflatten(2, x.shape[-2:])
         assert rgb is not None
-        return content, rgb.float().unflatten(0, (b, t)), maps
+        return x, rgb, maps

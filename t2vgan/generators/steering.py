@@ -11,6 +11,7 @@ from t2vgan.generators.blocks import Told
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.shapes import TextFeatures
 
+STRIDE = 0.12  # frame widths to a cycle of the gait
 HOME = (-0.1, 0.08)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
 
 
@@ -29,6 +30,7 @@ class Steering(nn.Module):
         # At a pace of 1/16 a pan took most of a run to find: 0.001 of its reach a round.
         self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
+        self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
 
     def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
         """Content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody walks backwards. A
@@ -37,6 +39,14 @@ class Steering(nn.Module):
         raw = self.steer(content, text)
         height = torch.tanh(raw[:, 3:] - 1.5)
         return torch.cat([torch.tanh(raw[:, :2]), torch.sigmoid(raw[:, 2:3] - 1), height], 1)
+
+    def gait(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
+        """Where in its gait the subject is at the instants `(b, t)`, in cycles: feet do not slide, so it goes on as the
+        way does. Whoever rests stands still in some step.
+        """
+        far, begin = self.step(content, text).split(1, 1)
+        speed = self.reach[2] * numbers[:, 2:3]
+        return begin + speed * times / (STRIDE * torch.exp(0.2 * torch.tanh(far)))
 
     def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,

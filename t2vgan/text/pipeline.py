@@ -84,7 +84,7 @@ class TextPipeline:
         return remarks(analysis, self.vocabulary, self.vectors, max_words=self.max_words)
 
     def analyse(self, captions: list[str]) -> None:
-        """Run the analysis with a progress bar that appears when it takes a while."""
+        """Run the analysis with a progress bar that appears when it takes a while. ValueError without spaCy."""
         if not captions:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -98,6 +98,11 @@ class TextPipeline:
                 progress.advance(task)
                 if not progress.live.is_started and time.monotonic() - start > QUIET_S:
                     progress.start()
+        except ImportError as error:
+            raise ValueError(
+                f"{len(captions):,} captions are not analysed yet, as {captions[0][:60]!r}, and {error.name} is not "
+                "installed here: install it, or bring the data set's cache/text from where they were analysed"
+            ) from error
         finally:
             if progress.live.is_started:
                 progress.stop()

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from t2vgan.video.sources import Member, Pictures, Source, VideoError, opened, read_picture, stamp
+from t2vgan.video.sources import Member, Pictures, Source, VideoError, opened, read_picture, reason_of, stamp
 
 __all__ = ["Index", "VideoError", "VideoInfo", "index", "opened_video", "read"]
 REMEMBERED = 2048  # indexes of files: of 24 kB each for a clip of a minute
@@ -96,7 +96,7 @@ def _index(path: Path | Member, _modified_ns: int, byte_count: int) -> Index:
         try:
             packets = [p for p in container.demux(stream) if p.size and not p.is_discard]
         except Exception as error:
-            raise VideoError(f"{path}: damaged: its packets cannot be listed ({_reason(error)})") from error
+            raise VideoError(f"{path}: damaged: its packets cannot be listed ({reason_of(error)})") from error
         if not packets:
             raise VideoError(f"{path}: no frames")
         pts = [p.pts for p in packets]
@@ -223,7 +223,7 @@ def _decode(
                 ):
                     break
         except Exception as error:
-            raise VideoError(f"{path}: damaged: decoding stops after {at_s:.2f} s ({_reason(error)})") from error
+            raise VideoError(f"{path}: damaged: decoding stops after {at_s:.2f} s ({reason_of(error)})") from error
     return found
 
 
@@ -237,7 +237,7 @@ def _first_frame(path: Path | Member, gap_s: float, *, count: bool) -> tuple[Any
         except StopIteration:
             raise VideoError(f"{path}: no frame can be decoded") from None
         except Exception as error:
-            raise VideoError(f"{path}: damaged: it cannot be decoded ({_reason(error)})") from error
+            raise VideoError(f"{path}: damaged: it cannot be decoded ({reason_of(error)})") from error
     if None in pts or any(later <= earlier for earlier, later in pairwise(pts)):
         gap = max(round(gap_s / float(first.time_base)), 1)
         pts = [i * gap for i in range(len(pts))]
@@ -260,12 +260,7 @@ def _unreadable(path: Path | Member, error: Exception) -> str:
         with opened(path) as file:
             head = file.read(12)
     except OSError as denied:
-        return f"it cannot be opened ({_reason(denied)})"
+        return f"it cannot be opened ({reason_of(denied)})"
     if head[4:8] == b"ftyp":
         return "truncated: an mp4 whose end, with the index of its frames, is missing; copy or download it again"
-    return f"not a video that can be read ({_reason(error)})"
-
-
-def _reason(error: Exception) -> str:
-    said = str(getattr(error, "strerror", None) or error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    return f"not a video that can be read ({reason_of(error)})"

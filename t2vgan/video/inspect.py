@@ -11,7 +11,7 @@ import numpy as np
 
 from t2vgan.video import exact
 from t2vgan.video.decode import fallback_reason
-from t2vgan.video.sources import Member, Pictures, Source, VideoError, read_picture, stamp
+from t2vgan.video.sources import Member, Pictures, Source, VideoError, read_picture, reason_of, stamp
 
 SMALL = (80, 60)  # width and height of the pictures that are kept
 PRINT = (9, 8)  # width and height that a picture is shrunk to for its print
@@ -111,7 +111,7 @@ def _frames(source: Path | Member, look: Look, instants: list[float]) -> None:
                 before = frame
         except Exception as error:
             at = times[-1] - times[0] if times else 0.0
-            look.damage, look.damage_s = f"decoding stops after {at:.2f} s ({_reason(error)})", at
+            look.damage, look.damage_s = f"decoding stops after {at:.2f} s ({reason_of(error)})", at
         if before is None:
             raise VideoError(f"{source}: {look.damage or 'no frame can be decoded'}")
         look.pictures |= {t: _shrunk(before) for t in waiting}
@@ -137,7 +137,7 @@ def _sound(source: Path | Member, look: Look) -> None:
                 samples += frame.samples
             look.audio_s = samples / (stream.rate or 1)
     except Exception as error:
-        look.audio_s, look.audio_damage = look.audio_s or 0.0, _reason(error)
+        look.audio_s, look.audio_damage = look.audio_s or 0.0, reason_of(error)
 
 
 def _shrunk(frame: Any) -> np.ndarray:
@@ -150,8 +150,3 @@ def _shrunk_array(picture: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(picture).resize(SMALL, Image.Resampling.BOX))
-
-
-def _reason(error: Exception) -> str:
-    said = str(getattr(error, "strerror", None) or error).strip()
-    return said.splitlines()[0] if said else type(error).__name__

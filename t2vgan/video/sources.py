@@ -186,6 +186,12 @@ class _Window(io.RawIOBase):
         super().close()
 
 
+def reason_of(error: Exception) -> str:
+    """The first line of what an error says, without the path that people have been told."""
+    said = str(getattr(error, "strerror", None) or error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
 def read_picture(path: Path) -> np.ndarray:
     """uint8 RGB `(h, w, 3)`; what is transparent is laid over black. Raises `VideoError`."""
     from PIL import Image

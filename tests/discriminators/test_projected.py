@@ -43,6 +43,18 @@ def test_what_moves_is_compared_in_as_many_places_whatever_the_size(see_size: in
     assert mean.shape == log_variance.shape == (2, 2)
 
 
+def test_noise_is_for_the_eyes_alone():
+    """What they see changes by it, and so does what is compared of it; brightness is compared without it."""
+    looker = Projected(text_dim=4, frames=2, see_size=32, channels=4, width=8, match=True)
+    frames, grain = torch.rand(2, 3, 2, 16, 16), 0.3 * torch.randn(2, 3, 2, 32, 32)
+    plain, noisy = looker.see(frames), looker.see(frames, grain)
+    assert all((p - n).abs().max() > 1e-3 for p, n in zip(plain, noisy, strict=True))
+    assert looker.match is not None
+    features = looker.match.features.displacements
+    assert (plain[-1] - noisy[-1])[:, :features].abs().max() > 1e-3
+    assert torch.equal(plain[-1][:, features:], noisy[-1][:, features:])
+
+
 def test_frames_are_enlarged_to_what_the_eyes_were_trained_for(eyes: ImagenetEyes):
     """At 64 pixels the eyes see more than at 32; where the clip has that size already, it is taken as it is."""
     looker, frames = critic(see_size=32), 2 * torch.rand(1, 3, 2, 32, 32) - 1

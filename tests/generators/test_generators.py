@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from t2vgan.generators import GENERATORS
 from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded
+from t2vgan.generators.continuous import MovingCoordinates, before, window_of
 from t2vgan.generators.motion import Motion
+from t2vgan.generators.steering import STRIDE, Steering
 from t2vgan.shapes import TextFeatures
 
 MakeText = Callable[..., TextFeatures]
@@ -296,9 +298,16 @@ def test_attention_is_that_of_torch(make_text: MakeText):
     assert maps.shape == (4, 9, 5)
 
 
-def test_bounds():
-    assert bounded(torch.tensor([-3.0, 0.5]), training=True).tolist() == [-3.0, 0.5]
-    assert bounded(torch.tensor([-3.0, 0.5]), training=False).tolist() == [-1.0, 0.5]
+@pytest.mark.parametrize("training", [True, False])
+def test_bounds(training: bool):
+    assert bounded(torch.tensor([-3.0, 0.5]), training=training).tolist() == [-1.0, 0.5]
+
+
+def test_slopes_lead_back_into_the_bounds_and_none_further_out():
+    """A step goes against the gradient."""
+    colours = torch.tensor([-3.0, -3.0, 0.5, 0.5, 2.0, 2.0], requires_grad=True)
+    bounded(colours, training=True).backward(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert colours.grad is not None and colours.grad.tolist() == [-1.0, 0.0, -1.0, 1.0, 0.0, 1.0]
 
 
 def test_a_mirror_shows_the_side_that_its_odds_say(make_text: MakeText):
@@ -352,7 +361,46 @@ def test_a_mirror_does_not_read_padding(make_text: MakeText):
     assert torch.allclose(mirror.odds, torch.stack([text.words[0].sum(), text.words[1, :2].sum()]), atol=1e-5)
 
 
+def test_what_is_behind_the_subject_is_painted_once(make_text: MakeText):
+    """Canvases of all instants agree outside of the subject's surroundings, and differ within them."""
+    generator = build("continuous", size=32)
+    text, times = make_text([3, 4]), instants(6, 2)
+    _, _, canvas, maps = generator.paint(noise(2), text, times)
+    changes = canvas.diff(dim=1).abs().amax((0, 1, 2))
+    rows, columns = window_of(canvas.shape[-1])
+    assert (rows, columns) == (slice(12, 24), slice(4, 28))  # of 40
+    around = torch.ones_like(changes, dtype=torch.bool)
+    around[rows, columns] = False
+    assert changes[around].max() == 0 < changes[~around].mean()
+    at_home = changes[20:25, 14:20]
+    assert at_home.mean() > 10 * changes[rows.start, columns].mean(), "it fades out towards the edge of its window"
+    torch.testing.assert_close(maps.sum(2), torch.ones_like(maps.sum(2)))
+
+
+def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas(make_text: MakeText):
+    """In its middle; near the edges convolutions see no further."""
+    generator = build("continuous", size=32)
+    whole = MovingCoordinates(groups=2, features=3, size=16, highest=4.0)
+    places = torch.randn(5, 2, 3)
+    assert torch.equal(whole(places)[..., *window_of(20)], whole(places, cut=True))
+    assert generator.coarse == 2, "blocks of 4 and 8 pixels see all of a canvas"
+    ground, actor = torch.zeros(1, 1, 3, 20, 20), torch.ones(1, 2, 3, *whole(places, cut=True).shape[-2:])
+    shown = before(ground, actor)
+    assert shown[..., 11, 8].min() > 0.95 and shown[..., 0, :].max() == 0
+
+
+def test_a_gait_goes_on_as_the_way_does(make_text: MakeText):
+    steering, times, text = Steering(dim=4, text_dim=TEXT_DIM), instants(5, 2), make_text([2, 2])
+    numbers = torch.tensor([[0.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.5, -1.0]])
+    gait = steering.gait(numbers, torch.randn(1, 4).expand(2, -1), text, times)
+    assert gait[0].diff().abs().max() == 0, "who rests stands still in some step"
+    path = steering.path(numbers, torch.zeros(2, 4), text, times, torch.zeros(2, dtype=torch.bool))
+    cycles = gait[1].diff() / path.way[1, :, 0].diff()
+    torch.testing.assert_close(cycles, cycles[:1].expand(4))
+    assert 1 / 1.25 < cycles[0] * STRIDE < 1.25
+
+
 def test_placements_stay_in_reach(make_text: MakeText):
     motion = Motion(dim=8, text_dim=TEXT_DIM, waves=4, groups=3)
-    _, places = motion(100 * torch.randn(5, 8), make_text([3] * 5), instants(4, 5))
+    _, places = motion(100 * torch.randn(5, 8), make_text([3] * 5), instants(4, 5), torch.rand(5, 4))
     assert places.abs().max() <= motion.reach

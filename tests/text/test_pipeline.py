@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from t2vgan.text import TextPipeline
+from t2vgan.text import TextPipeline, analysis
 from t2vgan.text.analysis import ENTITIES, TAGS
 
 CAPTIONS = ["A lion runs", "A majestic lion stalks its prey across the golden savanna at sunset", "zebras"]
@@ -88,6 +88,15 @@ def test_a_warm_cache_needs_neither_spacy_nor_torchtext_nor_glove(tmp_path: Path
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     dim, total = result.stdout.split()
     assert int(dim) == 50 and float(total) == pytest.approx(inputs.vectors.double().sum().item(), abs=1e-6)
+
+
+def test_a_caption_that_nobody_analysed_where_spacy_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'spacy'", name="spacy")
+
+    monkeypatch.setattr(analysis, "language", missing)
+    with pytest.raises(ValueError, match="1 captions are not analysed yet, as 'A lion runs', and spacy is"):
+        TextPipeline(cache=tmp_path)(["A lion runs"])
 
 
 def test_importing_the_package_imports_nothing_heavy():
