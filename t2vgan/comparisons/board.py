@@ -129,8 +129,9 @@ def protocol(study: Study, results: Results, rows: list[Row], seconds: int | flo
     prices = prices_of(study, results, [row.arm for row in rows])
     base = study.experiment(rows[0].arm)
     factors = ", ".join(f"{f:g}" for f in study.search.factors)
+    part = "to the end" if study.whole_searches else f"for {study.search.share:g} of its clips"
     search = (
-        f"Rates: every arm was first trained for {study.search.share:g} of its clips at {factors} times its own rates, "
+        f"Rates: every arm was first trained {part} at {factors} times its own rates, "
         f"seed {base.seed}; the best by {study.search.metric} of the last validation is used for all seeds. "
         if len(study.search.factors) > 1
         else ""
@@ -240,7 +241,8 @@ def deviations(study: Study, arm: str) -> list[str]:
 
 def sheet(study: Study, row: Row) -> str:
     """The newest sheet of samples of the arm's first run, where that run is still there."""
-    drawn = sorted((RUNS / study.name / f"{row.arm}.seed{row.seeds[0]}" / "samples").glob("*.png"))
+    runs = [f"{row.arm}.seed{row.seeds[0]}", *([f"{row.arm}.search-{row.factor:g}"] if study.whole_searches else [])]
+    drawn = [path for run in runs for path in sorted((RUNS / study.name / run / "samples").glob("*.png"))]
     if not drawn:
         return page.note("Its runs are not on this machine.")
     content = drawn[-1].read_bytes()

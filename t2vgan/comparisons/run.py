@@ -44,7 +44,7 @@ def left(study: Study, results: Results) -> list[Job]:
 def how_many(study: Study) -> int:
     """Trainings of the whole study."""
     searches = len(study.search.factors) if len(study.search.factors) > 1 else 0
-    return len(study.arms) * (searches + len(study.seeds))
+    return sum(searches + study.trainings_of_seeds(arm) for arm in study.arms)
 
 
 def run_dir(study: Study, job: Job) -> Path:
@@ -81,7 +81,7 @@ def measured(study: Study, results: Results, job: Job) -> None:
     """Looks at the run of a job that has ended, and writes its json. ConfigError for a run of other settings."""
     folder = run_dir(study, job)
     check_same(folder, job)
-    result = measure.searched(folder) if job.search else measure.finished(folder)
+    result = measure.searched(folder) if job.search and not study.whole_searches else measure.finished(folder)
     results.write(job, {**result, **({"failed": "diverged"} if diverged(folder) else {})})
 
 
@@ -104,7 +104,7 @@ def check_same(folder: Path, job: Job) -> None:
 def outstanding(study: Study, results: Results) -> int:
     """Trainings that are left, also of arms whose search is not over."""
     found = len(left(study, results))
-    return found + sum(len(study.seeds) for arm in study.arms if results.factor(arm) is None)
+    return found + sum(study.trainings_of_seeds(arm) for arm in study.arms if results.factor(arm) is None)
 
 
 def diverged(run: Path) -> bool:
@@ -123,7 +123,7 @@ def time_left(study: Study, results: Results, waiting: list[Job], spent_s: int |
         return ""
     unknown = [arm for arm in study.arms if results.factor(arm) is None]
     clips = sum(job.experiment.clips for job in waiting)
-    clips += sum(study.experiment(arm).clips * len(study.seeds) for arm in unknown)
+    clips += sum(study.experiment(arm).clips * study.trainings_of_seeds(arm) for arm in unknown)
     return f", about {spent_s / clips_done * clips / 60:.0f} min left"
 
 

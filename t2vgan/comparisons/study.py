@@ -25,7 +25,8 @@ VECTORS = ("word2vec", "random")  # how a file of word vectors can be made from 
 class Search:
     """Every arm is first trained for `share` of its clips at each of `factors` times its learning rates.
 
-    The best factor by `metric` of the last validation is the one that all its seeds are trained with.
+    The best factor by `metric` of the last validation is the one that all its seeds are trained with. With a share of 1
+    the best of these trainings is that of the first seed, too.
     """
 
     factors: tuple[float, ...] = (0.25, 1.0, 4.0)
@@ -82,6 +83,16 @@ class Study:
     @property
     def name(self) -> str:
         return self.folder.resolve().name
+
+    @property
+    def whole_searches(self) -> bool:
+        """Whether a search is a training to its end, which counts as one of a seed."""
+        return self.search.share == 1
+
+    def trainings_of_seeds(self, arm: str) -> int:
+        """How many an arm needs once its search is over."""
+        done = self.whole_searches and len(self.search.factors) > 1
+        return len(set(self.seeds) - ({self.experiment(arm).seed} if done else set()))
 
     def experiment(self, arm: str, *more: str) -> Experiment:
         path = self.arms[arm]

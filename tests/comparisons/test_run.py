@@ -10,7 +10,7 @@ import pytest
 
 from t2vgan.comparisons import measure, run
 from t2vgan.comparisons.results import Results
-from t2vgan.comparisons.study import Study
+from t2vgan.comparisons.study import Study, read_study
 from t2vgan.config import ConfigError, to_yaml
 
 Made = Callable[..., dict[str, Any]]
@@ -70,6 +70,19 @@ def test_searches_come_first_then_seed_by_seed(study: Study, results: Results):
     run.run_all(study, results, train=train)
     assert train.asked == ALL and run.how_many(study) == len(ALL)
     assert results.factor("other") == 4.0 and not run.left(study, results)
+
+
+def test_a_search_to_the_end_is_the_training_of_the_first_seed(folder: Path, results: Results):
+    """By its figures, which a short search does not have."""
+    file = folder / "study.yaml"
+    file.write_text(file.read_text().replace("share: 0.5", "share: 1"))
+    study, train = read_study(folder), Trainer()
+    whole = Results(study, results.root)
+    run.run_all(study, whole, train=train)
+    assert train.asked == [name for name in ALL if not name.endswith("seed0")]
+    assert run.how_many(study) == len(train.asked) and not run.outstanding(study, whole)
+    first, second = whole.seeds("other")
+    assert (first["seed"], first["factor"], second["seed"], second["factor"]) == (0, 4.0, 1, 4.0)
 
 
 def test_nothing_finished_is_run_again(study: Study, results: Results):
