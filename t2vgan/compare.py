@@ -60,6 +60,10 @@ def main() -> None:
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: at least 1")
     study = read_study(args.study, overrides=overrides, only=arms)
+    if args.widths or args.price:
+        from t2vgan.comparisons.prepare import make_vectors
+
+        make_vectors(study)  # without them some arms cannot be built
     if args.widths:
         show_widths(study)
         return

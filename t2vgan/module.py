@@ -191,10 +191,11 @@ class T2VGAN(L.LightningModule):
         deviation = self.augment.noise_at(int(self.clips_seen) / self.config.clips)
         if not deviation:
             return critic.see
-        size = getattr(critic, "see_size", self.config.clip.size)
+        eyes = hasattr(critic, "eyes")
+        size = critic.see_size if eyes else self.config.clip.size
         shape = (3, frames, size, size)
         grain = self.draw(clips, f"grain of {name}", lambda g: torch.randn(shape, generator=g).mul_(deviation))
-        if hasattr(critic, "eyes"):  # what it compares between frames it compares without noise
+        if eyes:  # what it compares between frames it compares without noise
             return lambda video: critic.see(video, grain)
         return lambda video: critic.see(video + grain)
 

@@ -16,7 +16,8 @@ from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.rows import FD, Row, attributes, prices_of, table, verdict
 from t2vgan.comparisons.run import RUNS, how_many
 from t2vgan.comparisons.study import BESIDE, Question, Study, under
-from t2vgan.comparisons.widths import game_of
+from t2vgan.discriminators import DISCRIMINATORS
+from t2vgan.generators import GENERATORS
 from t2vgan.reports import page
 from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
@@ -132,7 +133,8 @@ def protocol(study: Study, results: Results, rows: list[Row], seconds: int | flo
     part = "to the end" if study.whole_searches else f"for {study.search.share:g} of its clips"
     search = (
         f"Rates: every arm was first trained {part} at {factors} times its own rates, "
-        f"seed {base.seed}; the best by {study.search.metric} of the last validation is used for all seeds. "
+        f"seed {base.seed}; the best by {study.search.metric} of the last validation is used for all seeds"
+        f"{', and counts as the training of that seed' * study.whole_searches}. "
         if len(study.search.factors) > 1
         else ""
     )
@@ -229,8 +231,10 @@ def about(study: Study, arm: str) -> str:
 
 def deviations(study: Study, arm: str) -> list[str]:
     """The paragraphs `Deviations: ...` of the modules that generator and critics are defined in."""
-    game = game_of(study.experiment(arm))
-    modules = dict.fromkeys(type(part).__module__ for part in (game.generator, *game.discriminators.values()))
+    experiment = study.experiment(arm)
+    parts = [GENERATORS[experiment.generator["name"]]]
+    parts += [DISCRIMINATORS[critic["name"]] for critic in experiment.discriminators.values()]
+    modules = dict.fromkeys(part.__module__ for part in parts)
     found = []
     for name in modules:
         said = re.search(r"Deviations: (.+?)(?:\n\n|\Z)", sys.modules[name].__doc__ or "", re.DOTALL)

@@ -186,7 +186,7 @@ class Continuous(nn.Module):
         moving, still = self.motion(content, text, times, gait), self.motion.still(content, text)
         style, places = (torch.cat(both, 1).flatten(0, 1) for both in zip(moving, still, strict=True))  # the still last
         x = self.constant.expand(b * (t + 1), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        x, rgb, maps = self.painted(list(self.blocks[: self.coarse]), x, None, style, places, text=text)
+        x, rgb, maps = self.painted(list(self.blocks[: self.coarse]), x, None, style, places, text=text, frames=t + 1)
         window, rows = window_of(x.shape[-1]), (b, t + 1)
         x, rgb, style, places = (each.unflatten(0, rows) for each in (x, rgb, style, places))
         rest = list(self.blocks[self.coarse :])
@@ -208,10 +208,11 @@ class Continuous(nn.Module):
         places: Tensor,
         *,
         text: TextFeatures | None = None,
+        frames: int = 0,
         cut: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Features and colours after these blocks, of whole canvases or, `cut`, of their window; with `text`, where
-        its words were looked at.
+        """Features and colours after these blocks, of whole canvases or, `cut`, of their window; with `text`, of whose
+        captions each has `frames` of them, where its words were looked at.
         """
         maps = None
         for block in blocks:
@@ -220,7 +221,7 @@ class Continuous(nn.Module):
             if name in self.coordinates:
                 x = x + self.enter[name](self.coordinates[name](places, cut))
             if text is not None and name in self.attention:
-                x, attention = self.attention[name](x, text.words, text.mask, len(x) // len(text.words))
+                x, attention = self.attention[name](x, text.words, text.mask, frames)
                 maps = attention.transpose(1, 2).unflatten(2, x.shape[-2:])
         assert rgb is not None
         return x, rgb, maps

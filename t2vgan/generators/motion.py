@@ -47,7 +47,7 @@ class Motion(nn.Module):
 
     def still(self, content: Tensor, text: TextFeatures) -> tuple[Tensor, Tensor]:
         """Style `(b, 1, h)` and placements of what does not move."""
-        nothing = content.new_zeros(len(content), 1, 1)
+        nothing = content.new_zeros(content.shape[0], 1, 1)
         return self.moved(content, text, nothing.expand(-1, -1, self.sway.in_features), nothing)
 
     def moved(self, content: Tensor, text: TextFeatures, waves: Tensor, drift: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,10 @@ def main() -> None:
     args = parser.parse_args()
     if not args.prompt.strip():
         raise ValueError("the prompt is empty: write what the video shows, for example 'A lion runs'")
-    [analysis] = analyse([args.prompt], cache=args.cache / "analysis.jsonl" if args.cache else None)
+    try:
+        [analysis] = analyse([args.prompt], cache=args.cache / "analysis.jsonl" if args.cache else None)
+    except ImportError as error:
+        raise ValueError(f"{error.name} is not installed here: pip install {error.name}") from None
     described = describe(analysis, WordVectors(args.vectors, cache=args.cache), count=args.neighbours)
     if args.json:
         print(json.dumps(described, ensure_ascii=False, indent=2))

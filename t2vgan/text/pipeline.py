@@ -80,6 +80,7 @@ class TextPipeline:
 
     def remarks(self, caption: str) -> list[str]:
         """What a person should know of a prompt: words never seen and words left out; see `text.vocabulary`."""
+        self.analyse(self.analyser.missing([caption]))
         [analysis] = self.analyser([caption])
         return remarks(analysis, self.vocabulary, self.vectors, max_words=self.max_words)
 
