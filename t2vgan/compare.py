@@ -60,10 +60,6 @@ def main() -> None:
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: at least 1")
     study = read_study(args.study, overrides=overrides, only=arms)
-    if args.widths or args.price:
-        from t2vgan.comparisons.prepare import make_vectors
-
-        make_vectors(study)  # without them some arms cannot be built
     if args.widths:
         show_widths(study)
         return
@@ -79,9 +75,7 @@ def main() -> None:
         board.show(study, results)
         return
     if args.price:
-        from t2vgan.comparisons.price import price_all
-
-        print(f"{price_all(study, results)}: written")
+        show_prices(study, results)
         return
     if not args.report:
         train(study, results, args.workers)
@@ -113,13 +107,23 @@ def train(study: Study, results: Results, workers: int) -> None:
     run_all(study, results, workers=workers)
 
 
+def show_prices(study: Study, results: Results) -> None:
+    from t2vgan.comparisons.prepare import make_vectors
+    from t2vgan.comparisons.price import price_all
+
+    make_vectors(study)  # without them some arms cannot be built
+    print(f"{price_all(study, results)}: written")
+
+
 def show_widths(study: Study) -> None:
     from rich.console import Console
     from rich.progress import track
 
+    from t2vgan.comparisons.prepare import make_vectors
     from t2vgan.comparisons.widths import widths
     from t2vgan.reports.table import table
 
+    make_vectors(study)
     found = []
     for arm in track(study.arms, description="building every arm at many widths", transient=True):
         for w in widths(study.experiment(arm)):
