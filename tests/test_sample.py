@@ -269,6 +269,11 @@ def test_a_damaged_file(run, tmp_path, monkeypatch, capsys, damage):
     assert "damaged" in error or "not a t2vgan generator" in error
 
 
+def test_the_model_that_ships_is_of_this_version(tmp_path, monkeypatch):
+    call(monkeypatch, "A lion runs", "-o", tmp_path / "lion.png", "--checkpoint", "pretrained")
+    assert np.asarray(Image.open(tmp_path / "lion.png")).std() > 10
+
+
 def test_where_no_words_are_attended_to_nothing_is_written(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("t2vgan.callbacks.spotlight.Spotlight.has_maps", False)
     arguments = ["A lion", "-o", tmp_path / "a.png", "--attention", tmp_path / "b.png", "--checkpoint", run]
