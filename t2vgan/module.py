@@ -154,13 +154,14 @@ class T2VGAN(L.LightningModule):
         self.signs.update(motion_signs(real, fake))
         real, fake = self.augment(real, draws), self.augment(fake, draws)
         trial: Trial | None = getattr(self.generator, "trial", None)
+        other = fake
         if trial is not None:
             other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws)
             self.signs["g/mirrored"] = trial.mirrored.float().mean()
 
         looks = {}
         for name, critic in self.discriminators.items():
-            k = critic.frames or t
+            k: int = critic.frames or t  # type: ignore[assignment]
             where = self.draw(clips, f"frames of {name}", lambda g, k=k: strided(most, k, g))  # type: ignore[misc]
             see = self.through_noise(clips, name, k)
             with torch.no_grad():

@@ -79,14 +79,14 @@ def main() -> None:
     check_size(args, frames=len(times), clips=len(captions), px=clip.size, continuous=model.ema_generator.continuous)
     remark(model.text_pipeline, args.prompts)
     z = noise(args.seed, args.count, model.ema_generator.z_dim).repeat(len(args.prompts), 1).to(device)
-    if args.attention:  # whether there is any is known before a file is written
-        spotlight = spotlight_of(model, args.prompts[0], z[:1], times)
+    # Whether there is any is known before a file is written.
+    spotlight = spotlight_of(model, args.prompts[0], z[:1], times) if args.attention else None
     write(args.output, render(model, captions, z, times), captions, fps=fps, scale=args.scale)
     if checkpoint == SHIPPED:
         print("by the model that ships; train your own with python -m t2vgan.fit, or name one with --checkpoint")
     n = len(captions)
     print(f"{args.output}: {n} clip{'s' * (n > 1)} of {len(times)} frames, {len(times) / fps:g} s")
-    if args.attention:
+    if spotlight is not None:
         write_png(args.attention, spotlight.sheet())
         print(f"{args.attention}: where each word is looked at")
 
