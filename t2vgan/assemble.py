@@ -206,6 +206,13 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
     )
 
 
+def modules_of(experiment: Experiment) -> list[str]:
+    """Where generator and critics are defined; nothing is built for it."""
+    parts = [GENERATORS[experiment.generator["name"]]]
+    parts += [DISCRIMINATORS[critic["name"]] for critic in experiment.discriminators.values()]
+    return list(dict.fromkeys(part.__module__ for part in parts))
+
+
 def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> Terms:
     """`losses` of the experiment as Terms by player, critic and loss."""
     found: Terms = {side: {name: {} for name in critics} for side in PLAYERS}

@@ -193,7 +193,7 @@ class T2VGAN(L.LightningModule):
         if not deviation:
             return critic.see
         eyes = hasattr(critic, "eyes")
-        size = critic.see_size if eyes else self.config.clip.size
+        size = critic.see_size if eyes else clips.video.shape[-1]
         shape = (3, frames, size, size)
         grain = self.draw(clips, f"grain of {name}", lambda g: torch.randn(shape, generator=g).mul_(deviation))
         if eyes:  # what it compares between frames it compares without noise

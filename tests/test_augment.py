@@ -92,12 +92,6 @@ def test_noise_grows_and_stays():
     assert Augment(noise=0.2).noise_at(0.0) == 0.2 and Augment().noise_at(0.5) == 0.0
 
 
-def test_noise_is_added_after_all_else():
-    draws, grain = torch.full((2, 4), 0.5), torch.randn(2, 3, 3, 10, 10)
-    augment = Augment(cutout=0.4, noise=0.3)
-    assert torch.equal(augment(clips(), draws, grain), augment(clips(), draws) + grain)
-
-
 @pytest.mark.parametrize("options", [{"noise": -0.1}, {"noise": float("nan")}, {"rise": 1.5}, {"rise": -1.0}])
 def test_noise_that_cannot_be(options: dict[str, float]):
     with pytest.raises(ValueError, match=rf"augment.{next(iter(options))} is "):

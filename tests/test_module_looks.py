@@ -132,7 +132,7 @@ def test_real_and_fake_are_seen_in_the_same_noise_which_is_the_clip_s_own(words:
     critic.see = lambda video: (video,)
 
     def grain(*indices: int) -> Tensor:
-        (seen,) = game.through_noise(make_clips(list(indices)), "frames", 2)(torch.zeros(2, 3, 2, 8, 8))
+        (seen,) = game.through_noise(make_clips(list(indices)), "frames", 2)(torch.zeros(2, 3, 2, 16, 16))
         return seen
 
     assert grain(4, 7).abs().max() == 0, "nothing yet"

@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from t2vgan import assemble
 from t2vgan.comparisons import plots
 from t2vgan.comparisons.measure import MEAN
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.rows import FD, Row, attributes, prices_of, table, verdict
 from t2vgan.comparisons.run import RUNS, how_many
 from t2vgan.comparisons.study import BESIDE, Question, Study, under
-from t2vgan.discriminators import DISCRIMINATORS
-from t2vgan.generators import GENERATORS
 from t2vgan.reports import page
 from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
@@ -231,12 +230,8 @@ def about(study: Study, arm: str) -> str:
 
 def deviations(study: Study, arm: str) -> list[str]:
     """The paragraphs `Deviations: ...` of the modules that generator and critics are defined in."""
-    experiment = study.experiment(arm)
-    parts = [GENERATORS[experiment.generator["name"]]]
-    parts += [DISCRIMINATORS[critic["name"]] for critic in experiment.discriminators.values()]
-    modules = dict.fromkeys(part.__module__ for part in parts)
     found = []
-    for name in modules:
+    for name in assemble.modules_of(study.experiment(arm)):
         said = re.search(r"Deviations: (.+?)(?:\n\n|\Z)", sys.modules[name].__doc__ or "", re.DOTALL)
         if said:
             found.append(f"{name.split('.', 1)[1]}: {' '.join(said[1].split())}")

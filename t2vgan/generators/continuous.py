@@ -184,15 +184,15 @@ class Continuous(nn.Module):
         numbers = self.steering(content, text)
         gait = self.steering.gait(numbers.detach(), content, text, times)
         moving, still = self.motion(content, text, times, gait), self.motion.still(content, text)
-        style, places = (torch.cat(both, 1).flatten(0, 1) for both in zip(moving, still, strict=True))  # the still last
+        style, places = (torch.cat(both, 1).flatten(0, 1) for both in zip(moving, still, strict=True))  # it comes last
         x = self.constant.expand(b * (t + 1), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x, rgb, maps = self.painted(list(self.blocks[: self.coarse]), x, None, style, places, text=text, frames=t + 1)
         window, rows = window_of(x.shape[-1]), (b, t + 1)
-        x, rgb, style, places = (each.unflatten(0, rows) for each in (x, rgb, style, places))
+        x, rgb = x.unflatten(0, rows), rgb.unflatten(0, rows)
         rest = list(self.blocks[self.coarse :])
-        ground = self.painted(rest, *(each[:, -1] for each in (x, rgb, style, places)))[1][:, None]
+        ground = self.painted(rest, x[:, -1], rgb[:, -1], *(each[:, 0] for each in still))[1][:, None]
         cut = (each[:, :-1, :, *window].flatten(0, 1) for each in (x, rgb))
-        actor = self.painted(rest, *cut, *(each[:, :-1].flatten(0, 1) for each in (style, places)), cut=True)[1]
+        actor = self.painted(rest, *cut, *(each.flatten(0, 1) for each in moving), cut=True)[1]
         canvas = before(ground.float(), actor.float().unflatten(0, (b, t)))
         if maps is None:
             return content, numbers, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)

@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from t2vgan.generators import GENERATORS
 from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded
-from t2vgan.generators.continuous import MovingCoordinates, before, window_of
 from t2vgan.generators.motion import Motion
-from t2vgan.generators.steering import STRIDE, Steering
 from t2vgan.shapes import TextFeatures
 
 MakeText = Callable[..., TextFeatures]
@@ -360,56 +358,6 @@ def test_a_mirror_does_not_read_padding(make_text: MakeText):
     mirror(torch.zeros(2, 2), text, torch.randn(2, 3, 1, 4, 4), torch.rand(2, 1, 3, 4, 4))
     assert mirror.odds is not None
     assert torch.allclose(mirror.odds, torch.stack([text.words[0].sum(), text.words[1, :2].sum()]), atol=1e-5)
-
-
-def test_what_is_behind_the_subject_is_painted_once(make_text: MakeText):
-    """Canvases of all instants agree outside of the subject's surroundings, and differ within them."""
-    generator = build("continuous", size=32)
-    text, times = make_text([3, 4]), instants(6, 2)
-    _, _, canvas, maps = generator.paint(noise(2), text, times)
-    changes = canvas.diff(dim=1).abs().amax((0, 1, 2))
-    rows, columns = window_of(canvas.shape[-1])
-    assert (rows, columns) == (slice(12, 36), slice(4, 32))  # of 40
-    around = torch.ones_like(changes, dtype=torch.bool)
-    around[rows, columns] = False
-    assert changes[around].max() == 0 < changes[~around].mean()
-    at_home = changes[20:25, 14:20]
-    assert at_home.mean() > 10 * changes[rows.start, columns].mean(), "it fades out towards the edge of its window"
-    torch.testing.assert_close(maps.sum(2), torch.ones_like(maps.sum(2)))
-
-
-def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas():
-    """In its middle; near the edges convolutions see no further."""
-    generator = build("continuous", size=32, attend_at=0)
-    coarse, fine = list(generator.blocks[: generator.coarse]), list(generator.blocks[generator.coarse :])
-    style, spots = torch.randn(2, 32), torch.randn(2, 4, 3)
-    start = generator.constant.expand(2, -1, -1, -1)
-    x, rgb, _ = generator.painted(coarse, start, None, style, spots)
-    everywhere = generator.painted(fine, x, rgb, style, spots)[1]
-    window = window_of(10)
-    alone = generator.painted(fine, x[..., *window], rgb[..., *window], style, spots, cut=True)[1]
-    assert everywhere.shape[-2:] == (40, 40) and alone.shape[-2:] == (24, 28)
-    inside = (..., slice(9, -9), slice(9, -9))
-    torch.testing.assert_close(alone[inside], everywhere[..., *window_of(40)][inside], atol=1e-4, rtol=1e-4)
-
-    whole = MovingCoordinates(groups=2, features=3, size=16, highest=4.0)
-    places = torch.randn(5, 2, 3)
-    assert torch.equal(whole(places)[..., *window_of(20)], whole(places, cut=True))
-    assert generator.coarse == 2, "blocks of 4 and 8 pixels see all of a canvas"
-    ground, actor = torch.zeros(1, 1, 3, 20, 20), torch.ones(1, 2, 3, *whole(places, cut=True).shape[-2:])
-    shown = before(ground, actor)
-    assert shown[..., 11, 8].min() > 0.95 and shown[..., 0, :].max() == 0
-
-
-def test_a_gait_goes_on_as_the_way_does(make_text: MakeText):
-    steering, times, text = Steering(dim=4, text_dim=TEXT_DIM), instants(5, 2), make_text([2, 2])
-    numbers = torch.tensor([[0.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.5, -1.0]])
-    gait = steering.gait(numbers, torch.randn(1, 4).expand(2, -1), text, times)
-    assert gait[0].diff().abs().max() == 0, "who rests stands still in some step"
-    path = steering.path(numbers, torch.zeros(2, 4), text, times, torch.zeros(2, dtype=torch.bool))
-    cycles = gait[1].diff() / path.way[1, :, 0].diff()
-    torch.testing.assert_close(cycles, cycles[:1].expand(4))
-    assert 1 / 1.25 < cycles[0] * STRIDE < 1.25
 
 
 def test_placements_stay_in_reach(make_text: MakeText):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
-from t2vgan.generators.steering import Steering, to_the_right
+from t2vgan.generators.steering import STRIDE, Steering, to_the_right
 from t2vgan.shapes import TextFeatures
 
 TIMES = torch.tensor([[0.5, 1.0, 1.5]])
@@ -65,6 +65,17 @@ def test_right_is_ahead_unless_the_picture_is_mirrored():
     numbers = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(2, -1)
     turned = to_the_right(numbers, torch.tensor([False, True]))
     assert turned.tolist() == [pytest.approx([0.1, 0.2, 0.3, 0.4]), pytest.approx([0.1, 0.2, -0.3, 0.4])]
+
+
+def test_a_gait_goes_on_as_the_way_does(make_text: MakeText):
+    steering, times, text = Steering(dim=4, text_dim=3), (torch.arange(5) / 8).repeat(2, 1), make_text([2, 2], dim=3)
+    numbers = torch.tensor([[0.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.5, -1.0]])
+    gait = steering.gait(numbers, torch.randn(1, 4).expand(2, -1), text, times)
+    assert gait[0].diff().abs().max() == 0, "who rests stands still in some step"
+    path = steering.path(numbers, torch.zeros(2, 4), text, times, torch.zeros(2, dtype=torch.bool))
+    cycles = gait[1].diff() / path.way[1, :, 0].diff()
+    torch.testing.assert_close(cycles, cycles[:1].expand(4))
+    assert 1 / 1.25 < cycles[0] * STRIDE < 1.25
 
 
 @pytest.fixture
