@@ -63,6 +63,9 @@ class Camera(nn.Module):
 
         It moves as a whole, and what lies between it and the rest gives way: behind it stretches, before it is covered.
         """
-        extent = 2 * torch.tensor(self.extent, device=grid.device)
-        with_it = torch.exp(-((grid - home - way) / extent).pow(4).sum(-1, keepdim=True))
-        return grid - way * with_it
+        return grid - way * self.nearness((grid - home - way) / 2)[..., None]
+
+    @classmethod
+    def nearness(cls, offset: Tensor) -> Tensor:
+        """How much what lies so many frame widths from home, `(..., 2)`, belongs to what acts: 1 there, 0 far away."""
+        return torch.exp(-(offset / torch.tensor(cls.extent, device=offset.device)).pow(4).sum(-1))

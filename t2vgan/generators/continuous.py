@@ -44,11 +44,8 @@ def before(ground: Tensor, actor: Tensor) -> Tensor:
     canvas = ground.shape[-1]
     rows, columns = window_of(canvas)
     at = ((torch.arange(canvas, device=ground.device) + 0.5) / canvas - 0.5) * Camera.margin  # frame widths
-    x, y = (
-        (at[which] - home) / extent for which, home, extent in zip((columns, rows), HOME, Camera.extent, strict=True)
-    )
-    share = torch.exp(-(y.pow(4)[:, None] + x.pow(4)))
-    change = share * (actor - ground[..., rows, columns])
+    offset = torch.stack(torch.meshgrid(at[columns] - HOME[0], at[rows] - HOME[1], indexing="xy"), -1)
+    change = Camera.nearness(offset) * (actor - ground[..., rows, columns])
     return ground + F.pad(change, (columns.start, canvas - columns.stop, rows.start, canvas - rows.stop))
 
 

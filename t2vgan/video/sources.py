@@ -210,5 +210,4 @@ def read_picture(path: Path) -> np.ndarray:
     except VideoError:
         raise
     except Exception as error:  # Pillow raises all kinds of errors for damaged files
-        said = str(error).strip() or type(error).__name__
-        raise VideoError(f"{path}: damaged: the picture cannot be read ({said.splitlines()[0]})") from error
+        raise VideoError(f"{path}: damaged: the picture cannot be read ({reason_of(error)})") from error
