@@ -35,6 +35,19 @@ Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
 PLAYERS = {"d": "discriminator", "g": "generator"}
 
 
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+PLAIN = {  # by the annotations of options: what passes, and what it is called
+    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
+    "float": (_number, "a number"),
+    "int | float": (_number, "a number"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "str": (lambda value: isinstance(value, str), "a word"),
+}
+
+
 def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], **given: Any) -> Any:
     """The part that `node` names, from its options and from those of `given` that its constructor takes.
 
@@ -54,6 +67,9 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
                 f"{kind}: '{name}' has no option '{option}'{nearest(option, known)}; "
                 f"it has: {', '.join(known) or 'none'}"
             )
+        kind_of_value = PLAIN.get(str(taken[option].annotation))
+        if kind_of_value is not None and not kind_of_value[0](options[option]):
+            raise ConfigError(f"{kind}: '{name}': {option} is {options[option]!r}: it is {kind_of_value[1]}")
     try:
         return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
     except (TypeError, RuntimeError, ArithmeticError) as error:

@@ -7,6 +7,8 @@ clip): neither depends on the number of ranks or workers, and both can be taken 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -232,8 +234,13 @@ class Batch:
     skipped: dict[str, str]
 
 
-def _batch(items: list[Item]) -> Batch:
+def _batch(items: list[Item], *, whole: bool = False) -> Batch:
+    """`whole`: clips that could not be fetched are replaced by others of the batch, so that every rank has its share:
+    what is due after so many clips is due on all of them.
+    """
     samples = [item.sample for item in items if item.sample is not None]
+    if whole:
+        samples = list(itertools.islice(itertools.cycle(samples), len(items)))
     video = torch.from_numpy(np.stack([sample.video for sample in samples])) if samples else None
     bare = [dataclasses.replace(sample, video=NO_VIDEO) for sample in samples]
     skipped = {name: reason for item in items for name, reason in item.skipped.items()}
@@ -262,7 +269,7 @@ class ClipLoader(DataLoader[Item]):
             batch_size=share,
             sampler=order,
             num_workers=workers,
-            collate_fn=_batch,
+            collate_fn=functools.partial(_batch, whole=isinstance(order, ShuffledShare)),
             persistent_workers=workers > 0,
             prefetch_factor=prefetch if workers else None,
             timeout=TIMEOUT_S if workers else 0,

@@ -139,10 +139,14 @@ def write_onnx(path: Path, program: torch.export.ExportedProgram, metadata: dict
     """The metadata is in the model's `metadata_props`, each value as JSON. ValueError when ONNX is not installed."""
     require_onnx()
     with quiet():
-        made = torch.onnx.export(
-            program, dynamo=True, opset_version=OPSET, input_names=list(INPUTS), output_names=[OUTPUT],
-            dynamic_shapes=axes(any_times), verbose=False,
-        )  # fmt: skip
+        try:
+            made = torch.onnx.export(
+                program, dynamo=True, opset_version=OPSET, input_names=list(INPUTS), output_names=[OUTPUT],
+                dynamic_shapes=axes(any_times), verbose=False,
+            )  # fmt: skip
+        except torch.onnx.errors.OnnxExporterError as error:
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(f"ONNX {OPSET} has no way to compute a part of this generator: {said}") from error
     assert made is not None
     made.model.metadata_props.update({key: json.dumps(value) for key, value in metadata.items()})
     made.save(path, external_data=False)

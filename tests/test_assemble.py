@@ -23,8 +23,8 @@ LOSSES = {"d/frames/hinge": 1.0, "g/frames/hinge": 1.0}
 class Part:
     """A part with an option of its own and two that are given to it."""
 
-    def __init__(self, *, size: int, text_dim: int, width: int = 8) -> None:
-        if width < 0:
+    def __init__(self, *, size: int, text_dim: int, width: int = 8, extra: Any = 0) -> None:
+        if width < 0 or extra < 0:
             raise ValueError("width below 0")
         self.got = (size, text_dim, width)
 
@@ -57,8 +57,10 @@ def test_a_part_gets_its_options_and_what_it_asks_for():
         ({"name": "prt"}, "generator: no part is named 'prt', did you mean 'part'?; choose one of: part, other"),
         ({}, "generator: no part is named 'None'; choose one of: part, other"),
         ({"name": "part", "widht": 3}, "generator: 'part' has no option 'widht', did you mean 'width'?; it has: width"),
-        ({"name": "part", "size": 64}, "generator: 'part' has no option 'size'; it has: width"),
-        ({"name": "part", "width": "a"}, "generator: 'part' cannot be built from {'width': 'a'}: '<' not supported"),
+        ({"name": "part", "size": 64}, "generator: 'part' has no option 'size'; it has: width, extra"),
+        ({"name": "part", "width": "a"}, "generator: 'part': width is 'a': it is a whole number"),
+        ({"name": "part", "width": True}, "generator: 'part': width is True: it is a whole number"),
+        ({"name": "part", "extra": "a"}, "generator: 'part' cannot be built from {'extra': 'a'}: '<' not supported"),
     ],
 )
 def test_mistakes_in_a_part(node: dict[str, Any], said: str):

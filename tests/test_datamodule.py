@@ -187,6 +187,27 @@ def test_a_failing_clip_is_replaced_counted_and_named_once(workers: int) -> None
     assert len({drawn for batch in batches for index, drawn in batch if index == 5}) == 3, "each place has its own draw"
 
 
+class AwayError(ValueError):
+    passing = True
+
+
+class Unreachable(Numbered):
+    """As where a network is gone: no draw but one of clip 0 can be made, and none is anybody's fault."""
+
+    def _sample(self, index: int, drawn: int) -> Sample:
+        if index:
+            raise AwayError("no answer")
+        return super()._sample(index, drawn)
+
+
+def test_a_batch_of_training_is_whole_whatever_could_be_fetched() -> None:
+    """Else what is due after so many clips would be due on some ranks and not on others."""
+    data = module(train=Unreachable(8), batch=8)
+    with pytest.warns(UserWarning, match="no answer"):
+        (batch,) = epoch_of(data, 0)
+    assert len(batch) == 8 and {index for index, _ in batch} == {0}
+
+
 def test_failing_clips_are_missing_from_validation() -> None:
     data = module(val=Numbered(9, bad=(1, 4, 5, 6, 7)))
     with pytest.warns(UserWarning, match="clip1 is left out"):

@@ -30,17 +30,23 @@ def finished(run: Path) -> dict[str, Any]:
     return {
         "figures": splits,
         "curve": curve(run),
-        "cost": cost(run),
+        "cost": cost(run, gpu=trained_on_gpu(experiment)),
         "parameters": parameters(experiment),
         # While others wait for the same GPU, processors have other things to do: see `price`.
         "latency_ms": None if torch.cuda.is_available() else latency_ms(file),
         "commit": (run / "commit.txt").read_text().split()[-1],
-        "machine": machine(),
+        "machine": machine(gpu=trained_on_gpu(experiment)),
     }
 
 
 def searched(run: Path) -> dict[str, Any]:
-    return {"curve": curve(run), "commit": (run / "commit.txt").read_text().split()[-1], "machine": machine()}
+    on = machine(gpu=trained_on_gpu(load(run / "config.yaml")))
+    return {"curve": curve(run), "commit": (run / "commit.txt").read_text().split()[-1], "machine": on}
+
+
+def trained_on_gpu(experiment: Experiment) -> bool:
+    """Of a run of this machine."""
+    return torch.cuda.is_available() and experiment.trainer.accelerator != "cpu"
 
 
 def figures(file: Path, split: str) -> dict[str, float]:
@@ -77,7 +83,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def cost(run: Path) -> dict[str, float | None]:
+def cost(run: Path, *, gpu: bool) -> dict[str, float | None]:
     """Of training alone. On a GPU the seconds on the clock count, for processors only wait there.
 
     None for a run that diverged before its first validation, when costs are noted.
@@ -86,7 +92,7 @@ def cost(run: Path) -> dict[str, float | None]:
     if not costs:
         return dict.fromkeys(("cpu_s", "wall_s", "clips_per_s", "peak_mb"))
     last = costs[-1]
-    seconds = last["wall_s" if torch.cuda.is_available() else "cpu_s"]
+    seconds = last["wall_s" if gpu else "cpu_s"]
     return {
         "cpu_s": last["cpu_s"],
         "wall_s": last["wall_s"],
@@ -128,10 +134,10 @@ def processor() -> str:
         return platform.machine()
 
 
-def machine() -> dict[str, Any]:
+def machine(*, gpu: bool) -> dict[str, Any]:
     return {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
-        "gpu": torch.cuda.is_available(),
+        "device": torch.cuda.get_device_name() if gpu else processor(),
+        "gpu": gpu,
         "cores": cores(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -72,7 +72,7 @@ def price_all(study: Study, results: Results) -> Path:
     What `price.json` says of arms that are not asked for stays in it.
     """
     from t2vgan import runs
-    from t2vgan.comparisons.measure import machine, processor
+    from t2vgan.comparisons.measure import machine
 
     path, spawn = results.folder / FILE, multiprocessing.get_context("spawn")
     every = content(results).get("arms", {})
@@ -88,7 +88,7 @@ def price_all(study: Study, results: Results) -> Path:
             except EOFError:
                 raise ConfigError(f"{arm}: its price could not be measured; what was said stands above") from None
             process.join()
-            where = {"machine": {**machine(), "device": processor(), "gpu": False}, "commit": runs.commit()}
+            where = {"machine": machine(gpu=False), "commit": runs.commit()}
             known[arm] = {"digest": digest(study, arm), **found, **where}
             every[arm] = known[arm]
             with written_whole(path) as part:

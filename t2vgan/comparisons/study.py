@@ -17,6 +17,7 @@ FILE = "study.yaml"
 KEYS = ("title", "note", "seeds", "search", "questions", "baseline", "vectors")
 # What does not change a result, besides how and where a run is computed.
 BESIDE = (*CIRCUMSTANCES, "name", "data.root", "data.files", "samples", "trainer.log_every_steps")
+SHARED = ("clips", "clip", "data.dataset", "data.val_clips")  # of all arms
 BESIDE += ("trainer.checkpoint_every_clips",)
 VECTORS = ("word2vec", "random")  # how a file of word vectors can be made from the captions of training
 
@@ -163,9 +164,22 @@ def read_study(folder: Path, *, overrides: Sequence[str] = (), only: Sequence[st
     )
     if study.baseline and study.baseline not in arms:
         raise ConfigError(f"{folder / FILE}: baseline '{study.baseline}' is no arm{nearest(study.baseline, arms)}")
-    for arm in study.arms:
-        study.experiment(arm)  # mistakes come to light before hours are spent
+    _alike({arm: study.experiment(arm) for arm in study.arms})  # mistakes come to light before hours are spent
     return study
+
+
+def _alike(experiments: dict[str, Experiment]) -> None:
+    """ConfigError where arms differ in what makes their numbers comparable."""
+    (first, model), *others = experiments.items()
+    for arm, each in others:
+        for key in SHARED:
+            here, there = _under(each, key), _under(model, key)
+            if here != there:
+                raise ConfigError(f"{arm}: {key} is {here}, and {there} in {first}: arms are compared on equal clips")
+
+
+def _under(experiment: Experiment, key: str) -> Any:
+    return functools.reduce(getattr, key.split("."), experiment)
 
 
 def _content(path: Path) -> dict[str, Any]:

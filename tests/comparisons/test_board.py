@@ -103,7 +103,7 @@ def change(study: Study, results: Results, arms: Iterable[str], *, device: str, 
 
 def test_a_run_that_diverged_before_any_validation_is_shown(study: Study, whole: Results, tmp_path: Path):
     job = study.run("ours", 0, 1.0)
-    nothing = measure.cost(tmp_path)
+    nothing = measure.cost(tmp_path, gpu=False)
     whole.write(job, {**(whole.of(job) or {}), "curve": [], "cost": nothing, "failed": "diverged"})
     rows, seconds = table(study, whole)
     assert rows[0].diverged == 1 and seconds == 10.0 and rows[0].peak_mb == 500.0

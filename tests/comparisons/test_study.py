@@ -64,6 +64,14 @@ def test_mistakes_are_one_line(folder: Path, line: str, said: str):
     assert said in str(caught.value) and "\n" not in str(caught.value) and "study.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize("line", ["clips: 128", "clip: {frames: 4}", "data: {dataset: {seed: 3}}"])
+def test_arms_on_other_clips_are_refused(folder: Path, line: str):
+    path = folder / "other.yaml"
+    path.write_text(path.read_text().replace("clips: 64\n", "" if line.startswith("clips") else "clips: 64\n") + line)
+    with pytest.raises(ConfigError, match=r"^ours: (clips|clip|data\.dataset) is .* in other: arms are"):
+        read_study(folder)
+
+
 def test_no_such_folder_no_arms_no_such_arm_and_a_mistake_in_one(folder: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match="there is no such folder"):
         read_study(tmp_path / "nothing")
