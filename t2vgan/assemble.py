@@ -32,6 +32,7 @@ from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
+OTHER_VECTORS = "trained with other word vectors than text.vectors = {} now has: its captions would mean something else"
 PLAYERS = {"d": "discriminator", "g": "generator"}
 
 
@@ -312,6 +313,8 @@ def load_model(
         game = model(experiment, pipeline, to_train=False)
     except ConfigError as error:
         raise ValueError(f"{path}: made by another version of t2vgan: {error}") from error
+    if card.get("vectors") not in (None, pipeline.version):  # files from before it was noted have none
+        raise ValueError(f"{path}: {OTHER_VECTORS.format(experiment.text.vectors)}")
     pipeline.vocabulary = card.get("vocabulary", ())
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():
