@@ -32,6 +32,7 @@ from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
+OTHER_VECTORS = "trained with other word vectors than text.vectors = {} now has: its captions would mean something else"
 PLAYERS = {"d": "discriminator", "g": "generator"}
 
 
@@ -104,9 +105,13 @@ def datasets(experiment: Experiment, **changed: Any) -> Callable[[str, int | Non
 
 
 def judge(experiment: Experiment) -> Extractor:
-    """A probe trained on the data set's ground truth, or ImageNet features where there is none."""
+    """A probe trained on the data set's ground truth, or ImageNet features where there is none.
+
+    Ground truth of one's own, the `attributes` of a manifest, is used where `evaluation.probe.split` names a split.
+    """
     settings = _judge_settings(experiment)
-    if _probe_split(experiment) is None:
+    split = settings.pop("split")
+    if split is None:
         return EffNetFeatures()
     return trained_probe(_judged_clips(experiment, settings.pop("clips")), cache_folder(experiment), **settings)
 
@@ -117,7 +122,7 @@ def second_judge(experiment: Experiment) -> Probe | None:
     No run is steered by it: it is there to tell progress from what only pleases the first judge.
     """
     settings = _judge_settings(experiment)
-    if _probe_split(experiment) is None:
+    if settings["split"] is None:
         return None
     clips = _judged_clips(experiment, settings["clips"])
     seed = settings["seed"] + 1
@@ -135,22 +140,19 @@ def retriever(experiment: Experiment) -> DualEncoder:
 
 
 def _judge_settings(experiment: Experiment) -> dict[str, Any]:
-    settings: dict[str, Any] = {"clips": 8_000, "epochs": 8, "width": 32, "seed": 0}
+    split = getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None)
+    settings: dict[str, Any] = {"clips": 8_000, "epochs": 8, "width": 32, "seed": 0, "split": split}
     for key in experiment.evaluation.probe:
         if key not in settings:
             raise ConfigError(f"evaluation.probe has no '{key}'{nearest(key, settings)}; it has: {', '.join(settings)}")
     return settings | experiment.evaluation.probe
 
 
-def _probe_split(experiment: Experiment) -> str | None:
-    """The split that only judges learn from, where the data set has ground truth."""
-    return getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "PROBE_SPLIT", None)
-
-
 def _judged_clips(experiment: Experiment, limit: int) -> Any:
+    """What judges learn from: a split that is there for them alone where the data set has one, else what is named."""
     bare = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, cache=False, files=False))
     make = datasets(bare, size=PROBE_SIZE, frames=PROBE_FRAMES, source="render")
-    return make(_probe_split(experiment) or "train", limit)
+    return make(_judge_settings(experiment)["split"] or "train", limit)
 
 
 @dataclass
@@ -312,6 +314,8 @@ def load_model(
         game = model(experiment, pipeline, to_train=False)
     except ConfigError as error:
         raise ValueError(f"{path}: made by another version of t2vgan: {error}") from error
+    if card.get("vectors") not in (None, pipeline.version):  # files from before it was noted have none
+        raise ValueError(f"{path}: {OTHER_VECTORS.format(experiment.text.vectors)}")
     pipeline.vocabulary = card.get("vocabulary", ())
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():

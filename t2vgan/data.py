@@ -9,12 +9,16 @@ python -m t2vgan.data shard data/mine -o shards/mine                      # into
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import sys
 from pathlib import Path
 
 from t2vgan.command import run_command
 
 FIELDS = ("video", "caption", "start", "end", "split", "key", "fps")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # as a path is left of one: s3:/bucket/lions
+WRITTEN = {"import": ("a data set is", "it"), "check": ("a report is", "it"), "shard": ("shards are", "them")}
 
 
 def arguments() -> argparse.Namespace:
@@ -39,7 +43,7 @@ def _import_arguments(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("source", type=Path, help="a folder, a table, or the file of a published data set")
+    add("source", type=Path, help="a folder, a table, or the file of a published data set, on this machine")
     add("-o", "--output", type=Path, required=True, metavar="DIR", help="the data set's folder, such as data/mine")
     add("--layout", choices=list(LAYOUTS), metavar="NAME", help="one of those above (default: found out)")
     trusted = "where the videos are; nothing outside of it is ever read (default: the source, or the folder it lies in)"
@@ -101,7 +105,7 @@ def _check_arguments(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("path", type=Path, help="a folder of captioned videos, a manifest or its folder, or shards")
+    add("path", type=Path, help="a folder of captioned videos, a manifest or its folder, or shards, on this machine")
     add("-o", "--output", type=Path, metavar="DIR", help="where the report goes (default: check/ in the data set)")
     add("--size", type=int, default=32, help="pixels of a clip (default: 32)")
     add("--frames", type=int, default=16, help="frames of a clip (default: 16)")
@@ -113,7 +117,8 @@ def _check_arguments(commands: argparse._SubParsersAction) -> None:
     add("--no_quarantine", action="store_true", help="leave quarantine.jsonl as it is")
     add("--no_captions", action="store_true", help="leave the captions unread")
     add("--processes", type=int, metavar="N", help="default: one per core")
-    add("--patience_s", type=float, default=300.0, metavar="S", help="of one video, then it is given up (default: 300)")
+    patience = "of one video, more where it lasts long; then it is given up (default: 300)"
+    add("--patience_s", type=float, default=300.0, metavar="S", help=patience)
 
 
 def check_command(args: argparse.Namespace) -> None:
@@ -132,6 +137,9 @@ def check_command(args: argparse.Namespace) -> None:
         raise ValueError(f"--patience_s {args.patience_s:g}: it has to be above 0")
     found, wanted = dataset.found_in(args.path), Wanted(args.size, args.frames, args.duration_s, args.short)
     clips = dataset.checked(found, wanted, processes=args.processes or cores(), patience_s=args.patience_s)
+    listed = None  # first of all, so that nothing that goes wrong below costs what was found
+    if not args.no_quarantine:
+        listed = dataset.put_in_quarantine(found, clips, args.quarantine)
     summary, captions = dataset.summary(clips, wanted), {}
     if not args.no_captions:
         from t2vgan.text.statistics import statistics
@@ -148,9 +156,10 @@ def check_command(args: argparse.Namespace) -> None:
         part.write_text(page, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
     data_page.show(summary, told)
     print(f"{folder}/report.html, report.json: written")
-    if not args.no_quarantine:
-        count = dataset.put_in_quarantine(found, clips, args.quarantine)
-        print(f"{found.home}/quarantine.jsonl: {count} clips, which training leaves out" if count else "no quarantine")
+    if listed is not None:
+        print(
+            f"{found.home}/quarantine.jsonl: {listed} clips, which training leaves out" if listed else "no quarantine"
+        )
     if summary["unusable_share"] > args.threshold:
         share = f"{summary['unusable']} of {summary['clips']} clips cannot be used"
         print(f"t2vgan: {share}, more than --threshold {args.threshold:g}", file=sys.stderr)
@@ -164,8 +173,8 @@ def _shard_arguments(commands: argparse._SubParsersAction) -> None:
         description="Packs the videos as they are into tars of WebDataset's layout, with an index. It resumes.",
     )
     add = parser.add_argument
-    add("path", type=Path, help="a folder of captioned videos, a manifest or its folder")
-    add("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder of the shards")
+    add("path", type=Path, help="a folder of captioned videos, a manifest or its folder, on this machine")
+    add("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder of the shards, on this machine")
     add("--shard_mb", type=float, default=512.0, metavar="MB", help="of a tar (default: 512)")
 
 
@@ -182,8 +191,28 @@ def shard_command(args: argparse.Namespace) -> None:
     print(f"to train: data.dataset.name=shards data.dataset.root={args.output}, here or copied to s3:// or https://")
 
 
+def refuse_addresses(args: argparse.Namespace) -> None:
+    """ValueError for a path that is an address. As a path, it would be a folder called `s3:` here."""
+    for name, value in vars(args).items():
+        if isinstance(value, Path) and ADDRESS.match(str(value)):
+            address = str(value).replace(":/", "://", 1)
+            if name == "output":
+                what, them = WRITTEN[args.command]
+                raise ValueError(f"-o {address}: {what} written to a local folder: copy {them} there afterwards")
+            raise ValueError(f"{address}: {args.command} reads local folders: copy it here first")
+
+
+def escape_what_cannot_be_printed() -> None:
+    """File names need not be UTF-8, and a screen need not know every letter: neither ends a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
+    escape_what_cannot_be_printed()
     args = arguments()
+    refuse_addresses(args)
     {"import": import_command, "check": check_command, "shard": shard_command}[args.command](args)
 
 

@@ -35,8 +35,8 @@ def trained_probe(
 ) -> Probe:
     """The probe for this data set from `folder`, trained there first where it is missing.
 
-    `dataset` shows all combinations of attributes and is seen by no generator. The last `TESTED` clips (a tenth of a
-    small data set) measure the probe's accuracy, which is kept with it. name: which kind, "probe" or "probe2".
+    `dataset` best shows all combinations of attributes, and is seen by no generator. The last `TESTED` clips (a tenth
+    of a small data set) measure the probe's accuracy, which is kept with it. name: which kind, "probe" or "probe2".
     """
 
     def make(clips: Any) -> Probe:
@@ -76,11 +76,18 @@ def _found_or_made(
 
 
 def _fitted_probe(clips: Any, *, epochs: int, name: str, width: int, seed: int) -> Probe:
-    shown, tested = _parted(np.arange(len(clips)))
+    usable = _usable(clips)
+    attributes = collect_attributes(clips[int(i)].attributes for i in usable)
+    if not attributes:
+        raise ValueError(
+            f"evaluation.probe.split: none of its {len(usable)} usable clips has attributes that differ, so there is "
+            "nothing for a judge to learn; write `attributes` into the manifest, or take the setting away"
+        )
+    shown, tested = _parted(usable)
     with _bar("training the judge (once)") as progress:
         probe = fit_probe(
             lambda epoch: _Batches(clips, _shuffled(shown, seed, epoch)),
-            attributes=collect_attributes(clips[i].attributes for i in range(len(clips))),
+            attributes=attributes,
             epochs=epochs,
             name=name,
             width=width,

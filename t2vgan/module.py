@@ -231,6 +231,7 @@ class T2VGAN(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["latest"] = {name: value.cpu() for name, value in self.latest.items()}
+        checkpoint["vectors"] = getattr(self.text_pipeline, "version", None)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.latest = checkpoint.get("latest", {})  # else a resumed run would leave rare losses out of its curves

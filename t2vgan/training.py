@@ -334,6 +334,8 @@ def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module, experiment: E
                 f"{checkpoint}: its {name} is not that of this experiment; {why}; resume with the settings and the "
                 "version of t2vgan that it was trained with, or train anew with --new"
             )
+    if content.get("vectors") not in (None, getattr(getattr(game, "text_pipeline", None), "version", None)):
+        raise ConfigError(f"{checkpoint}: {assemble.OTHER_VECTORS.format(experiment.text.vectors)}")
     return {
         **saved,
         "settled": owed.get("settled", False),

@@ -26,6 +26,10 @@ class Words(TextPipeline):
     def vector_dim(self) -> int:
         return self.dim
 
+    @property
+    def version(self) -> str:
+        return "noise"
+
     def __call__(self, captions: list[str]) -> TextInputs:
         rows = [torch.stack([self.vector(word) for word in caption.split()]) for caption in captions]
         mask = pad_sequence([torch.ones(len(row), dtype=torch.bool) for row in rows], batch_first=True)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from t2vgan import assemble
-from t2vgan.checkpoint import save_generator
+from t2vgan.checkpoint import load_generator, save_generator
 from t2vgan.config import ConfigError, Experiment, Text, load, to_dict
 from t2vgan.text import TextPipeline
 
@@ -203,6 +203,16 @@ def test_a_saved_generator_makes_the_same_clip(saved: Path):
 def test_a_generator_of_another_make_is_refused(saved: Path):
     with pytest.raises(ValueError, match="safetensors"):
         assemble.load_model(saved / "expected.pt")
+
+
+def test_a_generator_is_not_used_with_other_word_vectors_than_its_own(saved: Path, words: TextPipeline):
+    file = saved / "checkpoints" / "generator.safetensors"
+    tensors, config, _ = load_generator(file)
+    save_generator(file, tensors, config, {"vectors": words.version})
+    assemble.load_model(file)
+    save_generator(file, tensors, config, {"vectors": "1-of-another-file"})
+    with pytest.raises(ValueError, match=r"generator\.safetensors: trained with other word vectors than text\.vectors"):
+        assemble.load_model(file)
 
 
 def test_the_best_generator_comes_first(tmp_path: Path):

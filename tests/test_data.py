@@ -14,9 +14,11 @@ import pytest
 
 from t2vgan import data
 from t2vgan.command import run_command
+from t2vgan.datasets import quarantine
 from t2vgan.datasets.checking import clips, dataset
 from t2vgan.datasets.checking.workers import in_parallel
 from t2vgan.datasets.shards import Shards
+from t2vgan.reports import data_page
 from t2vgan.video.encode import write_mp4
 
 
@@ -24,8 +26,10 @@ from t2vgan.video.encode import write_mp4
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """`run("check my_clips")` -> (exit status, stdout, stderr), in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    here = functools.partial(in_parallel, processes=0)  # processes are tested with the workers
-    monkeypatch.setattr(dataset, "in_parallel", lambda work, jobs, **_: here(work, jobs, failed=clips.failed))
+    here = functools.partial(in_parallel, failed=clips.failed, late=clips.late, lasts_s=clips.lasts_s)
+    monkeypatch.setattr(  # processes are tested with the workers
+        dataset, "in_parallel", lambda work, jobs, **_: here(work, jobs, processes=0)
+    )
 
     def run(command: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["data", *command.split()])
@@ -88,6 +92,13 @@ MISTAKES = {
     "check empty --threshold 3": r"--threshold 3: it is a share from 0 to 1",
     "check empty --size 0": r"a clip needs a size, a number of frames and a duration above 0",
     "check empty --processes 0": r"--processes 0: at least one is needed",
+    "check s3://bucket/x": r"error: s3://bucket/x: check reads local folders: copy it here first",
+    "check empty -o s3://bucket/x": r"-o s3://bucket/x: a report is written to a local folder: copy it there after",
+    "import https://host/x -o data/x": r"error: https://host/x: import reads local folders: copy it here first",
+    "import empty -o data/x --videos gs://b": r"error: gs://b: import reads local folders: copy it here first",
+    "import empty -o s3://bucket/x": r"-o s3://bucket/x: a data set is written to a local folder: copy it there",
+    "shard s3://bucket/x -o shards": r"error: s3://bucket/x: shard reads local folders: copy it here first",
+    "shard empty -o s3://bucket/x": r"-o s3://bucket/x: shards are written to a local folder: copy them there after",
     "shard gone -o shards": r"t2vgan: error: gone: no such data set",
     "shard empty -o shards --shard_mb -1": r"--shard_mb -1: it has to be above 0",
 }
@@ -100,7 +111,29 @@ def test_mistakes_are_one_line(run, tmp_path: Path, command: str) -> None:
     status, _, err = run(command)
     assert status == 2 and len(err.strip().splitlines()) == 1
     assert re.search(MISTAKES[command], err), err
-    assert not (tmp_path / "data").exists() and not (tmp_path / "shards").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "list.csv"}, "nothing is written"
+
+
+def test_names_that_no_screen_can_show_end_no_command(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "videos", bad=1)
+    for suffix in ("mp4", "txt"):
+        (tmp_path / "videos" / f"4.{suffix}").rename(tmp_path / "videos" / f"l\udcf6we.{suffix}")
+    status, out, _ = run("check videos --size 16 --frames 8 --no_captions --threshold 1")
+    assert status == 0 and "l\\udcf6we.mp4" in out and "quarantine.jsonl: 1 clips" in out
+    (tmp_path / "videos" / "l\udcf6we.txt").write_text("")
+    status, out, _ = run("import videos -o data/mine")
+    assert status == 0 and "1 left out, such as videos/l\\udcf6we.mp4" in out
+
+
+def test_what_was_found_is_kept_whatever_fails_after_it(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no page")
+
+    write_folder(tmp_path / "videos", bad=1)
+    monkeypatch.setattr(data_page, "data_page", fails)
+    status, _, err = run("check videos --size 16 --frames 8 --no_captions")
+    assert status == 2 and "no page" in err
+    assert [entry["key"] for entry in quarantine.entries(tmp_path / "videos")] == ["4.mp4"]
 
 
 @pytest.mark.parametrize("command", ["--help", "import --help", "check --help", "shard --help"])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from torchmetrics import metric
 
 from t2vgan import assemble, judges
-from t2vgan.config import ConfigError, load
+from t2vgan.config import ConfigError, Experiment, load
 from t2vgan.datasets.savanna import Savanna
+from t2vgan.metrics.probe import Probe
 from t2vgan.shapes import Sample
 from t2vgan.video.decode import VideoError
+from t2vgan.video.encode import write_mp4
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,40 @@ def test_which_judges_an_experiment_has(tmp_path: Path):
     assert retriever.accuracy == {} and retriever.name == "retriever"
     folder = load("smoke", ["data.dataset={name: captioned_folder}"])
     assert assemble.second_judge(folder) is None
+
+
+def manifest_of(folder: Path, *, told: bool) -> Path:
+    """24 videos of two colours, one of them damaged; `told`: the manifest says which colour."""
+    lines = []
+    for i in range(24):
+        colour = "red" if i % 2 else "blue"
+        frames = np.full((16, 32, 32, 3), (220, 20, 20) if i % 2 else (20, 20, 220), dtype=np.uint8)
+        write_mp4(folder / f"{i}.mp4", frames, fps=8)
+        known = {"attributes": {"colour": colour}} if told else {}
+        lines.append(json.dumps({"video": f"{i}.mp4", "caption": f"a {colour} wall", "split": "train", **known}))
+    (folder / "5.mp4").write_bytes(b"no video")
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def own(folder: Path, **probe: Any) -> Experiment:
+    data = [f"data.root={folder}", "data.dataset.name=manifest", f"data.dataset.root={folder}"]
+    settings = {"clips": 24, "epochs": 2, "width": 4, **probe}
+    return load("own_clips", [*data, f"evaluation.probe={json.dumps(settings)}"])
+
+
+def test_ground_truth_of_ones_own_makes_a_judge_where_a_split_is_named(tmp_path: Path):
+    folder = manifest_of(tmp_path, told=True)
+    assert assemble.judge(own(folder)).name == "effnet" and assemble.second_judge(own(folder)) is None
+    judge, second = assemble.judge(own(folder, split="train")), assemble.second_judge(own(folder, split="train"))
+    assert isinstance(judge, Probe) and second is not None
+    assert judge.attributes == second.attributes == {"colour": ["blue", "red"]}
+
+
+def test_a_split_without_ground_truth_is_one_line(tmp_path: Path):
+    folder = manifest_of(tmp_path, told=False)
+    with pytest.raises(ValueError, match=r"^evaluation\.probe\.split: none of its 23 usable clips has attributes"):
+        assemble.judge(own(folder, split="train"))
 
 
 def test_a_mistyped_setting_is_one_line():

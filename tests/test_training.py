@@ -218,6 +218,9 @@ def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_dif
     for net in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
         with pytest.raises(ConfigError, match=r"settings differ: generator.width \(32 there, 16 here\); resume"):
             training.check_checkpoint_fits(tmp_path / "last.ckpt", net, other)
+    torch.save({"state_dict": game.state_dict(), "vectors": "1-abc"}, tmp_path / "last.ckpt")
+    with pytest.raises(ConfigError, match=r"last\.ckpt: trained with other word vectors than text\.vectors = glove"):
+        training.check_checkpoint_fits(tmp_path / "last.ckpt", game, smoke)
 
 
 @pytest.mark.parametrize(("before", "said"), [(1, "trained by 1 process so far, goes on with 2"), (2, "")])

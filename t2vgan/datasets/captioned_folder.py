@@ -91,9 +91,9 @@ def captioned(root: Path) -> tuple[list[CaptionedClip], dict[str, str]]:
 
 def read_captions(file: Path) -> tuple[tuple[str, ...], str]:
     """One caption a line, each once; and why there is none."""
-    if not file.is_file():
-        return (), f"{file}: no such file"
     try:
+        if not file.is_file():
+            return (), f"{file}: no such file"
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         return (), f"{file}: captions have to be UTF-8 text (byte {error.start} is not)"

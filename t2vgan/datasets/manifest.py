@@ -28,14 +28,17 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan.datasets.clip_files import ClipFiles
-from t2vgan.datasets.sampling import NOTHING, CaptionedClip, View, hashed_splits
+from t2vgan.datasets.sampling import NOTHING, SPLITS, CaptionedClip, View, hashed_splits
 from t2vgan.datasets.vary import vary as options_of
 from t2vgan.video.sources import is_remote
 
 FIELDS = (
     *("video", "caption", "captions", "start", "end", "attributes", "named", "key", "split", "fps", "part", "digest"),
 )
+OWN_NAMES = ("manifest", "index", *SPLITS)  # of files that are manifests whatever is in them
+FIRST_LINES, LONGEST_LINE = 5, 1 << 20  # lines and bytes that tell whether another file is one
 SHOWN = 3  # mistakes that a warning tells in full
+LARGEST_INT = 300  # digits: more do not fit into a float, and of more than 4300 Python makes no integer at all
 
 
 class Manifest(ClipFiles):
@@ -109,8 +112,21 @@ class Listed:
 
 
 def manifests_in(folder: Path) -> list[Path]:
-    """Without the lists that checks and imports leave."""
-    return sorted(file for file in folder.glob("*.jsonl") if file.name not in ("quarantine.jsonl", "left_out.jsonl"))
+    """Without the lists that checks and imports leave, and lists of other makers: `metadata.jsonl` of Hugging Face."""
+    lists = ("quarantine.jsonl", "left_out.jsonl")
+    return sorted(file for file in folder.glob("*.jsonl") if file.name not in lists and _is_manifest(file))
+
+
+def _is_manifest(file: Path) -> bool:
+    """By its name, so that mistakes in it are told, or by what one of its first lines says."""
+    if file.stem in OWN_NAMES:
+        return True
+    try:
+        with file.open("rb") as lines:
+            first = [lines.readline(LONGEST_LINE) for _ in range(FIRST_LINES)]
+    except OSError:
+        return False
+    return any(row and ("video" in row or "root" in row) for _, row, _ in _objects(first, str(file)))
 
 
 def read_manifest(file: Path, *, videos: str | Path | None = None) -> Listed:
@@ -170,7 +186,7 @@ def _objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[str, dict[str,
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = from_json(line)
         except json.JSONDecodeError as error:
             yield where, None, f"{where}: not JSON ({error.msg} at column {error.colno})"
         except RecursionError:
@@ -179,6 +195,19 @@ def _objects(lines: Iterable[bytes], file: str) -> Iterator[tuple[str, dict[str,
             shown = line.strip()[:80]
             wrong = f"{where}: a line is a JSON object such as {{'video': ..., 'caption': ...}}, not {shown!r}"
             yield (where, row, None) if isinstance(row, dict) else (where, None, wrong)
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= LARGEST_INT else float(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)
+
+
+def from_json(text: str) -> Any:
+    """`json.loads`, but an integer of so many digits that nothing could be done with it is infinite: no error is raised
+    for it here, and it is refused, as a field, wherever a number of any use is asked for."""
+    return _DECODER.decode(text)
 
 
 def _manifest(root: Path, split: str) -> tuple[Path, bool]:
@@ -264,7 +293,7 @@ def _part(row: Mapping[str, Any], where: str) -> tuple[int, int, str] | None:
     if part is None:
         return None
     shape = [type(value) for value in part] if isinstance(part, list) else None
-    if shape != [int, int, str] or part[0] < 0 or part[1] < 0:
+    if shape != [int, int, str] or min(part[:2]) < 0 or sum(part[:2]) >= 1 << 63:  # no file is as large as that
         raise ValueError(f"{where}: 'part' is [offset, bytes, name], not {part!r}")
     return part[0], part[1], part[2]
 

@@ -31,7 +31,7 @@ def entries(folder: Path) -> list[dict[str, Any]]:
             entry = json.loads(line)
             if not isinstance(entry["key"], str):
                 raise TypeError
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):  # ValueError: not JSON, or an integer of thousands of digits
             example = '{"key": "lion.mp4", "reason": "..."}'
             raise ValueError(f"{path}:{number}: not a line such as {example}; mend or delete it") from None
         found.append(entry)

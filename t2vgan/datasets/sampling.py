@@ -282,5 +282,5 @@ def content(clip: CaptionedClip) -> str:
             return hashlib.blake2b(repr(told).encode(), digest_size=10).hexdigest()
         with opened(source) as file:
             return content_digest(file, count)
-    except OSError:
+    except (OSError, VideoError):
         return str(count)

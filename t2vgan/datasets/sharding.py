@@ -3,7 +3,7 @@
     <output>/00000.tar ...  NNNNNNNN.mp4, .json (its clips, all that the manifest says of them), .txt (their captions)
     <output>/index.jsonl    a manifest (`manifest.py`) of all clips, written last
     <output>/parts/         the plan and the index of each whole tar, for going on after a stop; gone at the end
-    <output>/left_out.jsonl videos that are not there, and why
+    <output>/left_out.jsonl videos that are not there or cannot be read, and why
 
 A video that several clips are parts of is stored once. Nothing is encoded anew.
 """
@@ -28,9 +28,10 @@ from t2vgan.datasets.progress import with_progress
 from t2vgan.datasets.sampling import CaptionedClip, byte_count, hashed_splits
 from t2vgan.datasets.shards import INDEX
 from t2vgan.system import as_json, written_whole
-from t2vgan.video.sources import Pictures, content_digest, opened
+from t2vgan.video.sources import Member, Pictures, VideoError, content_digest, opened, reason_of, stamp
 
 BLOCK = tarfile.BLOCKSIZE
+FORMAT = tarfile.GNU_FORMAT  # USTAR has no room for the size of a video of 8 GiB
 
 
 @dataclass
@@ -40,6 +41,16 @@ class Entry:
     number: int
     byte_count: int
     clips: list[tuple[CaptionedClip, str]]
+
+    @property
+    def source(self) -> Path | Member:
+        source = self.clips[0][0].file
+        assert not isinstance(source, Pictures)
+        return source
+
+    @property
+    def name(self) -> str:
+        return str(self.source)
 
 
 @dataclass
@@ -86,8 +97,14 @@ def write_shards(pairs: Sequence[tuple[CaptionedClip, str]], output: Path, *, sh
     digest = _digest(shards)
     _claim(output, digest)
     total = sum(len(shard) for shard in shards)
-    for _ in with_progress(_written(shards, output), "writing shards", total, unit="videos"):
+    unread: dict[int, str] = {}
+    for _ in with_progress(_written(shards, output, unread), "writing shards", total, unit="videos"):
         pass
+    stored = [entry for shard in shards for entry in shard if entry.number not in unread]
+    left_out |= {entry.name: unread[entry.number] for shard in shards for entry in shard if entry.number in unread}
+    if not stored:
+        name, reason = next(iter(left_out.items()))
+        raise ValueError(f"no clip can be stored; {name}: {reason}")
     parts = [output / "parts" / f"{number:05}.jsonl" for number in range(len(shards))]
     with written_whole(output / INDEX) as part, part.open("wb") as index:
         index.write(json.dumps({"root": ".", "plan": digest}).encode() + b"\n")
@@ -98,15 +115,15 @@ def write_shards(pairs: Sequence[tuple[CaptionedClip, str]], output: Path, *, sh
             lines = (as_json({"video": k, "reason": v}) + "\n" for k, v in left_out.items())
             part.write_text("".join(lines), encoding="utf-8")
     shutil.rmtree(output / "parts", ignore_errors=True)
-    clips = sum(len(entry.clips) for shard in shards for entry in shard)
-    return Sharded(len(shards), clips, sum(entry.byte_count for shard in shards for entry in shard), left_out)
+    clips = sum(len(entry.clips) for entry in stored)
+    return Sharded(len(shards), clips, sum(entry.byte_count for entry in stored), left_out)
 
 
 def planned(pairs: Sequence[tuple[CaptionedClip, str]], shard_bytes: int) -> tuple[list[list[Entry]], dict[str, str]]:
     """Which video goes into which tar, decided by order and size alone; and what cannot be stored."""
     by_video: dict[str, list[tuple[CaptionedClip, str]]] = defaultdict(list)
     for clip, split in pairs:
-        by_video[f"{clip.root}/{clip.place}"].append((clip, split))
+        by_video[f"{clip.root}/{clip.video}:{clip.part}"].append((clip, split))
     shards: list[list[Entry]] = [[]]
     left_out: dict[str, str] = {}
     filled = number = 0
@@ -149,15 +166,20 @@ def _claim(output: Path, digest: str) -> None:
         part.write_text(digest)
 
 
-def _written(shards: list[list[Entry]], output: Path) -> Iterator[int]:
-    """One step for each video that is safe in a whole tar, or was before."""
+def _written(shards: list[list[Entry]], output: Path, unread: dict[int, str]) -> Iterator[int]:
+    """One step for each video that is safe in a whole tar, or was before, or is `unread`: its number and why."""
     for number, shard in enumerate(shards):
         tar, part_index = output / f"{number:05}.tar", output / "parts" / f"{number:05}.jsonl"
-        if not (tar.is_file() and part_index.is_file()):
+        if not _is_whole(tar, part_index, shard):
             lines: list[dict[str, Any]] = []
-            with written_whole(tar) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as file:
+            with written_whole(tar) as part, tarfile.open(part, "w", format=FORMAT) as file:
                 for entry in shard:
-                    lines += _store(file, entry, tar.name)
+                    try:
+                        lines += _store(file, entry, tar.name)
+                    except VideoError as error:
+                        if error.passing:
+                            raise
+                        unread[entry.number] = str(error).removeprefix(f"{entry.name}: ")
                     yield entry.number
             with written_whole(part_index) as part:
                 text = "".join(as_json(line) + "\n" for line in lines)
@@ -166,15 +188,25 @@ def _written(shards: list[list[Entry]], output: Path) -> Iterator[int]:
             yield from (entry.number for entry in shard)
 
 
+def _is_whole(tar: Path, part_index: Path, shard: list[Entry]) -> bool:
+    """One that was written without some videos is not: they may have been mended."""
+    clips = sum(len(entry.clips) for entry in shard)
+    return tar.is_file() and part_index.is_file() and part_index.read_bytes().count(b"\n") == clips
+
+
 def _store(tar: tarfile.TarFile, entry: Entry, shard: str) -> list[dict[str, Any]]:
-    """Adds a video with its captions; the lines of the index."""
-    source = entry.clips[0][0].file
-    assert not isinstance(source, Pictures)
+    """Adds a video with its captions; the lines of the index. Adds nothing and raises `VideoError` where the video
+    cannot be read."""
+    source = entry.source
     suffix = Path(source.name).suffix.lower()
     name = f"{entry.number:08}"
+    stamp(source)
     with opened(source) as video:
-        digest = content_digest(video, entry.byte_count)
-        video.seek(0)
+        try:
+            digest = content_digest(video, entry.byte_count)
+            video.seek(0)
+        except OSError as error:
+            raise VideoError(f"{source}: it cannot be read ({reason_of(error)})") from None
         offset = tar.offset + BLOCK  # type: ignore[attr-defined]
         try:
             tar.addfile(_member(f"{name}{suffix}", entry.byte_count), video)

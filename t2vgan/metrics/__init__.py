@@ -9,12 +9,12 @@ from t2vgan.metrics.arrow import arrow_of_time
 from t2vgan.metrics.attributes import AttributeAccuracy
 from t2vgan.metrics.comparison import compare_accuracies, compare_distances, compare_values
 from t2vgan.metrics.dual_encoder import DualEncoder
-from t2vgan.metrics.extrapolated import extrapolated_frechet_distance
+from t2vgan.metrics.extrapolated import ExtrapolatedFrechetVideoDistance, extrapolated_frechet_distance
 from t2vgan.metrics.features import load_features
 from t2vgan.metrics.flow import camera_and_subject_motion
 from t2vgan.metrics.frechet import FrechetVideoDistance, frechet_distance
 from t2vgan.metrics.intervals import jackknife_interval, subsampling_interval
-from t2vgan.metrics.kernel import KernelVideoDistance, kernel_distance
+from t2vgan.metrics.kernel import JediFormVideoDistance, KernelVideoDistance, jedi_kernel_distance, kernel_distance
 from t2vgan.metrics.mind import MongeVideoDistance, mind_distance
 from t2vgan.metrics.nearest import memorisation
 from t2vgan.metrics.prdc import PrecisionRecall, precision_recall
@@ -31,7 +31,9 @@ __all__ = [
     "METRICS",
     "AttributeAccuracy",
     "DualEncoder",
+    "ExtrapolatedFrechetVideoDistance",
     "FrechetVideoDistance",
+    "JediFormVideoDistance",
     "KernelVideoDistance",
     "MongeVideoDistance",
     "PrecisionRecall",
@@ -46,6 +48,7 @@ __all__ = [
     "extrapolated_frechet_distance",
     "frechet_distance",
     "jackknife_interval",
+    "jedi_kernel_distance",
     "kernel_distance",
     "load_features",
     "memorisation",

@@ -8,8 +8,13 @@ from torch import Tensor
 OVERSHOOT = 1.5  # a generator without a final tanh may leave [-1, 1] by so much; it is clamped later
 
 
-def check_clips(video: Tensor, *, reader: str, least_frames: int = 1, most_frames: int | None = None) -> None:
-    """ValueError unless `reader` can read the clips: float RGB in [-1, 1], finite, neither too short nor too long."""
+def check_clips(
+    video: Tensor, *, reader: str, least_frames: int = 1, most_frames: int | None = None, finite: bool = True
+) -> None:
+    """ValueError unless `reader` can read the clips: float RGB in [-1, 1], finite, neither too short nor too long.
+
+    finite: False where a diverged generator's clips shall have features that are not finite either.
+    """
     if video.ndim != 5:
         raise ValueError(f"{reader} reads clips (b, c, t, h, w), not {tuple(video.shape)}")
     if not video.is_floating_point():
@@ -31,7 +36,7 @@ def check_clips(video: Tensor, *, reader: str, least_frames: int = 1, most_frame
         return
     low, high = torch.aminmax(video.flatten(1), dim=1)
     broken = [i for i, whole in enumerate((torch.isfinite(low) & torch.isfinite(high)).tolist()) if not whole]
-    if broken:
+    if broken and finite:
         raise ValueError(f"NaN or infinite pixels in {len(broken)} of {len(video)} clips, first in clip {broken[0]}")
     darkest, brightest = float(low.min()), float(high.max())
     if darkest < -OVERSHOOT or brightest > OVERSHOOT:

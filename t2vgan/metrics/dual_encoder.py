@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from t2vgan.metrics.bodies import Fitted, TwoStream, fit_clip
 from t2vgan.metrics.cards import load_network, save_network
+from t2vgan.metrics.checks import check_clips
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Video
 
@@ -66,6 +67,7 @@ class DualEncoder(nn.Module):
     @torch.no_grad()
     def embed_video(self, video: Video) -> Float[Tensor, "b d"]:
         """Clips of any size and length, in [-1, 1], to embeddings in float32 whatever autocast is on."""
+        check_clips(video, reader=self.name, finite=False)
         self.eval()
         with torch.autocast(video.device.type, enabled=False):
             return self.pooled(fit_clip(video.float().clamp(-1, 1)))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from t2vgan.metrics.cards import fingerprint_of
+from t2vgan.metrics.checks import check_clips
 from t2vgan.shapes import Video
 
 CHANNELS = 320  # of the last block
@@ -56,6 +57,7 @@ class EffNetFeatures(nn.Module):
     @torch.no_grad()
     def frame_features(self, video: Video) -> Float[Tensor, "b 8 d"]:
         """Features of FRAMES evenly spaced frames of each clip."""
+        check_clips(video, reader=self.name, finite=False)
         with torch.autocast(video.device.type, enabled=False):
             frames = video[:, :, [i * video.shape[2] // FRAMES for i in range(FRAMES)]].float()
             pixels = frames.clamp(-1, 1).add(1).mul(127.5).sub(127).div(128).transpose(1, 2).flatten(0, 1)

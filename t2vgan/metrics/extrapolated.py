@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from t2vgan.metrics.collected import CollectedFeatures
 from t2vgan.metrics.frechet import frechet_distance
-from t2vgan.metrics.precise import to_double_pair
+from t2vgan.metrics.precise import pair_or_none, to_double_pair
+from t2vgan.shapes import Scalar
 
 POINTS = 15  # sizes that are measured
 LEAST = 20  # clips
@@ -55,6 +57,18 @@ def extrapolated_frechet_distance(
         distances.append(float(frechet_distance(some_real, some_fake, unbiased=unbiased)))
     value, slope = line([1 / size for size in sizes], distances)
     return Extrapolation(value, slope, sizes, distances, reliable=n >= ENOUGH * real.shape[1])
+
+
+class ExtrapolatedFrechetVideoDistance(CollectedFeatures):
+    """`extrapolated_frechet_distance` of all features seen."""
+
+    higher_is_better = False
+
+    def compute(self) -> Scalar:
+        """Float64 distance; NaN, with a warning, while a side has fewer than LEAST clips or a NaN."""
+        pair = pair_or_none(*self.gathered(), least=LEAST)
+        value = float("nan") if pair is None else extrapolated_frechet_distance(*pair).value
+        return torch.tensor(value, dtype=torch.float64)
 
 
 def part_sizes(n: int) -> list[int]:

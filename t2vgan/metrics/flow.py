@@ -33,6 +33,7 @@ PAN = 0.05  # frame widths in a clip from which the camera pans
 ZOOM = 0.1  # growth in a clip, as a natural logarithm, from which it zooms
 DRIFT = 0.08  # frame widths in a clip from which the subject goes left or right; near things in a pan: less
 
+LEAST_TEXTURE = 0.03  # share of pixels below which a camera may do what it likes before them
 STILL = "none"
 
 
@@ -44,7 +45,7 @@ class ClipMotion(NamedTuple):
     pan: Float[Tensor, " b"]  # how far the camera turns; what it sees goes the other way
     zoom: Float[Tensor, " b"]
     drift: Float[Tensor, " b"]  # of the subject over the background
-    texture: Float[Tensor, " b"]  # share of pixels with texture; judge nothing below some hundredths
+    texture: Float[Tensor, " b"]  # share of pixels with texture; judge nothing below LEAST_TEXTURE
 
 
 def camera_and_subject_motion(

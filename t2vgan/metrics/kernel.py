@@ -58,6 +58,16 @@ def _mean_kernel(x: Tensor, y: Tensor, degree: int, coef0: float, *, skip_diagon
     return (total - diagonal) / (len(x) * (len(x) - 1))
 
 
+class JediFormVideoDistance(CollectedFeatures):
+    """`jedi_kernel_distance` over all features seen."""
+
+    higher_is_better = False
+
+    def compute(self) -> Scalar:
+        """Float64 distance; NaN, with a warning, while either side has fewer than two clips."""
+        return jedi_kernel_distance(*self.gathered())
+
+
 class KernelVideoDistance(CollectedFeatures):
     """Unbiased cubic MMD^2 over all features seen."""
 

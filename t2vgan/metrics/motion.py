@@ -128,6 +128,8 @@ class MotionStatistics(PreciseMetric):
         """Generated over real motion energy, and the share of static clips and mean flicker of both sides."""
         clips, energy, static, jumps, jumping = self.sums.unbind(1)
         energy, static, jumps = energy / clips, static / clips, jumps / jumping
+        broken = 0 * energy  # NaN where a clip was not finite: then it did not stand still, either
+        static, jumps = static + broken, jumps + broken
         return {
             "energy_ratio": float(energy[1] / energy[0]),
             "static": float(static[1]),

@@ -29,6 +29,7 @@ from t2vgan.metrics.left_out import (
 from t2vgan.metrics.mind import mind_distance
 from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 
+FEW = 256  # clips below which every distance says so
 ENOUGH = 2  # clips per dimension; below, a Fréchet distance says more of their number than of the clips
 EXTRAPOLATED_BLOCKS = 10  # each costs fifteen Fréchet distances
 
@@ -73,6 +74,9 @@ def distances(
         found[f"fd_infinite_{name}"] = extrapolated(reference, real, fake, unbiased=unbiased)
     if least > NEIGHBOURS:
         found |= {f"{key}_{name}": figure for key, figure in neighbours(reference, real, fake).items()}
+    if least < FEW:
+        for figure in found.values():
+            figure.setdefault("warning", f"only {least} clips")
     return found
 
 

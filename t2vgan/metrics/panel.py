@@ -31,7 +31,7 @@ from t2vgan.metrics.attributes import (
     wilson_interval,
 )
 from t2vgan.metrics.checks import check_clips
-from t2vgan.metrics.flow import STILL, STRIDE, camera_and_subject_motion
+from t2vgan.metrics.flow import LEAST_TEXTURE, STILL, STRIDE, ClipMotion, camera_and_subject_motion
 from t2vgan.metrics.motion import (
     flicker,
     is_static,
@@ -43,6 +43,7 @@ from t2vgan.metrics.motion import (
 from t2vgan.metrics.nearest import memorisation
 from t2vgan.shapes import Video
 
+FEWEST = 4  # clips that a figure of a part of them is given for
 FLOW = ("camera", "direction")  # attributes that optical flow can tell, too
 
 Figures = dict[str, Any]
@@ -121,9 +122,15 @@ def observe(video: Video, *extractors: Any, flow: bool = False, frame_reader: An
         flicker=flicker(video).cpu(),
         spectrum=motion_spectrum(video).cpu(),
         consistency=consistency_of(video, frame_reader),
-        camera=motion.camera if motion else [""] * len(video),
-        direction=motion.direction if motion else [""] * len(video),
+        camera=told_by_flow(motion, "camera") if motion else [""] * len(video),
+        direction=told_by_flow(motion, "direction") if motion else [""] * len(video),
     )
+
+
+def told_by_flow(motion: ClipMotion, name: str) -> list[str]:
+    """STILL where there is no texture that anything could be told by."""
+    seen = zip(getattr(motion, name), motion.texture.tolist(), strict=True)
+    return [value if texture >= LEAST_TEXTURE else STILL for value, texture in seen]
 
 
 def consistency_of(video: Video, frame_reader: Any) -> Float[Tensor, " b"]:
@@ -176,6 +183,25 @@ def obedience(
 
     low and high are the Wilson interval of the accuracy, normalised as the accuracy itself is.
     """
+    found = accuracies(extractor, real, fake, truth, named)
+    full = [i for i, of_clip in enumerate(named or ()) if set(extractor.attributes) <= set(of_clip)]
+    if len(full) >= FEWEST:
+        told = [truth[i] for i in full], [(named or ())[i] for i in full]
+        where = accuracies(extractor, real[full], fake[full], *told)
+        for figure in where["attributes"].values():
+            figure.pop("confusion")
+        found["where_all_is_named"] = {"clips": len(full), **where}
+    return found
+
+
+def accuracies(
+    extractor: Any,
+    real: Observation,
+    fake: Observation,
+    truth: Sequence[Mapping[str, str]],
+    named: Sequence[Sequence[str]] | None,
+) -> Figures:
+    """A figure for each attribute that captions name, and for all of them at once."""
     judged = {side: AttributeAccuracy(attributes=extractor.attributes) for side in ("real", "fake")}
     for side, seen in (("real", real), ("fake", fake)):
         judged[side].update(extractor.classify(seen.features[extractor.name]), truth, named)
@@ -188,12 +214,6 @@ def obedience(
         else:
             figure["confusion"] = confusion(judged["fake"], name)
             found["attributes"][name] = figure
-    if named is not None and any(named):
-        full = [i for i, of_clip in enumerate(named) if set(extractor.attributes) <= set(of_clip)]
-        if 4 <= len(full) < len(named):
-            told = [truth[i] for i in full], [named[i] for i in full]
-            sub = obedience(extractor, real[full], fake[full], *told)
-            found["where_all_is_named"] = {"clips": len(full), "all_correct": sub.get("all_correct")}
     return found
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from t2vgan.metrics.bodies import FRAMES, SIZE, Fitted, SpaceTime, TwoStream, fit_clip
 from t2vgan.metrics.cards import load_network, save_network
+from t2vgan.metrics.checks import check_clips
 from t2vgan.shapes import Video
 
 FORMAT = "t2vgan-probe-2"
@@ -72,6 +73,7 @@ class Probe(nn.Module):
     @torch.no_grad()
     def features(self, video: Video) -> Float[Tensor, "b d"]:
         """Clips of any size and length to features, in float32 whatever autocast is on."""
+        check_clips(video, reader=self.name, finite=False)
         self.eval()
         with torch.autocast(video.device.type, enabled=False):
             return self.pooled(fit_clip(video.float().clamp(-1, 1)))

@@ -12,6 +12,7 @@ Keys, with `probe` standing for the extractor's name:
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
@@ -110,29 +111,33 @@ class Suite(nn.Module):
         self.clips += len(real)
 
     def compute(self) -> dict[str, float]:
-        """All figures by name, over all ranks; call it on every rank. NaN where there were too few clips."""
+        """All figures by name, over all ranks; call it on every rank.
+
+        NaN where there were too few clips, and for everything of generated clips where one of them was not finite:
+        what a judge says of those is no accuracy.
+        """
         found: dict[str, float] = {}
         for key, distance in self.distances.items():
             name = f"{key}_{self.extractor.name}"
             with warnings.catch_warnings():  # of a rehearsal or a diverged generator NaN is the figure
                 warnings.simplefilter("ignore", MetricWarning)
                 found[name], found[f"{name}_floor"] = cast(Distance, distance).compute()
+        motion = self.motion.compute()
         if self.attributes:
-            found |= self._accuracies()
-        found |= {f"motion/{name}": value for name, value in self.motion.compute().items()}
-        return found
+            found |= self._accuracies(broken=math.isnan(motion["static"]))
+        return found | {f"motion/{name}": value for name, value in motion.items()}
 
     def rows(self) -> list[Row]:
         """Accuracy, ceiling and floor of each attribute that some caption names, over all ranks."""
         return attribute_rows(self.accuracy.compute(), self.ceiling.compute())
 
-    def _accuracies(self) -> dict[str, float]:
+    def _accuracies(self, *, broken: bool) -> dict[str, float]:
         found = {}
         for row in self.rows():
-            found[f"accuracy/{row.name}"] = row.counts.rate
+            found[f"accuracy/{row.name}"] = math.nan if broken else row.counts.rate
             found[f"ceiling/{row.name}"] = row.ceiling
             found[f"floor/{row.name}"] = row.floor
-            found[f"normalised/{row.name}"] = row.normalised
+            found[f"normalised/{row.name}"] = math.nan if broken else row.normalised
         return found
 
     def reset(self) -> None:

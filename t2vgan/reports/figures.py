@@ -17,7 +17,7 @@ from t2vgan.metrics.frechet import frechet_distance
 from t2vgan.metrics.intervals import jackknife_interval
 from t2vgan.metrics.kernel import kernel_distance
 from t2vgan.metrics.motion import diversity
-from t2vgan.metrics.near import distances
+from t2vgan.metrics.near import FEW, distances
 from t2vgan.metrics.panel import Figures, Observation, by_flow, movement, novelty, obedience
 from t2vgan.metrics.prdc import NEIGHBOURS, precision_recall
 from t2vgan.metrics.probe import Probe
@@ -30,7 +30,6 @@ from t2vgan.reports.spaces import Embedding
 FORMAT = "t2vgan-metrics-1"
 LEAST = 8  # clips that figures need
 SWAPPED = 256  # clips that are made again for a changed caption
-FEW = 256  # clips below which a report says so in every distance
 
 
 def split_figures(seen: Measured, source: Source) -> Figures:
@@ -160,12 +159,15 @@ def share(counts: Any) -> Figures:
 
 
 def retrieval(seen: Measured, encoder: Any) -> Figures:
-    """R-precision among the captions of other clips, and against the own caption with something untrue in it."""
+    """R-precision among the captions of other clips, and, where the data set knows what it changes, against the own
+    caption with one thing made untrue.
+    """
     sides = seen.fake.features[Embedding.name], seen.real.features[Embedding.name]
     found = retrieval_precision(encoder, sides[0], seen.captions, hard_negatives(seen), real=sides[1])
     return {
         name: {**share(one.found), "ceiling": one.ceiling.rate if one.ceiling else None, "floor": one.chance}
         for name, one in found.items()
+        if name != "hard" or all(seen.changed)
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from t2vgan.metrics.bodies import FRAMES as PROBE_FRAMES
 from t2vgan.metrics.bodies import SIZE as PROBE_SIZE
-from t2vgan.reports.sources import BATCH, Pairs, pairs_of, readable, shared, video_of
+from t2vgan.reports.sources import BATCH, Pairs, check_names, pairs_of, readable, shared, video_of
 from t2vgan.reports.spaces import Embedding, extractor_of, frame_reader_of
 from t2vgan.shapes import Sample, Video
 
@@ -88,6 +88,7 @@ class Folder:
             self.encoder, self.retriever = retriever_of(seen, others, judges)
         self.extractors = [judge, *(extractor_of(name) for name in features)]
         self.extractors += [Embedding(self.encoder)] if self.encoder is not None else []
+        check_names(self.extractors)
         self.frame_reader = frame_reader_of(self.extractors)
         for part in (*self.extractors, self.frame_reader):
             part.to(device)
@@ -140,7 +141,7 @@ class Folder:
             "generated": generated,
             "data": {"name": real, "hash": self.real.fingerprint},
             "reference": {"which": which, "clips": len(self.others)},
-            "clip": {**self.view, "frame_stride": 1},
+            "clip": {**self.view, "frames_per_s": self.view["frames"] / self.view["duration_s"], "frame_stride": None},
             "unused": self.unused,
             "unlike": self.unlike,
             "retriever": self.retriever,

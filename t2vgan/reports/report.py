@@ -127,15 +127,18 @@ def html_page(report: Figures, splits: Mapping[str, Split], history: Path | None
     parts.append(page.section("Protocol", page.table(["", ""], list(leaves(protocol)), plain=True)))
     made = Path(str(protocol.get("generated", "")))
     title = f"{protocol.get('experiment', made.name)}: evaluation"
-    return page.page(title, [page.note(summary_of(protocol)), page.contents(parts), *parts])
+    return page.page(title, [page.note(summary_of(report)), page.contents(parts), *parts])
 
 
-def summary_of(protocol: Mapping[str, Any]) -> str:
+def summary_of(report: Figures) -> str:
+    protocol, splits = report["protocol"], report["splits"]
     clip, data = protocol.get("clip", {}), protocol.get("data", {})
     shape = f"{clip.get('frames')} frames over {clip.get('duration_s')} s, {clip.get('size')} pixels"
     reference = protocol.get("reference", {})
-    away = f"{reference.get('clips')} {reference.get('which', 'other real ones')}"
-    made = f"{protocol.get('clips')} clips per split of {protocol.get('generated')}"
+    counts = list(dict.fromkeys(f["reference_clips"] for f in splits.values()))
+    away = f"{' and '.join(map(str, counts))} {reference.get('which', 'other real ones')}"
+    each = ", ".join(f"{figures['clips']} clips of {name}" for name, figures in splits.items())
+    made = f"{each}, by {protocol.get('generated')}"
     return f"{made}, beside real clips of {data.get('name')}: {shape}. Distances are from {away}."
 
 

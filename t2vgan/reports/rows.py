@@ -130,7 +130,7 @@ def motion_rows(figures: Figures) -> list[list[Any]]:
     for key in keys:
         if key in figures:
             f = figures[key]
-            real = next((f[k] for k in REAL if k in f), None)
+            real = real_of(f)
             if key == "arrow_of_time" and is_number(f["value"]):  # else not even real clips have one
                 real = 1.0
             rows.append([key, f["value"], real, f.get("ratio"), MEANS[key]])
@@ -138,7 +138,9 @@ def motion_rows(figures: Figures) -> list[list[Any]]:
 
 
 def overview(report: Figures) -> tuple[list[str], list[list[Any]]]:
-    """What is looked at first, a column for each split: shares that obey the text, distances, motion."""
+    """What is looked at first, two columns for each split: shares that obey the text, distances, motion; and the same
+    of its real clips.
+    """
     splits, gaps = report["splits"], report.get("heldout_minus_test")
     first = next(iter(splits.values()))
     judge = judge_of(first)
@@ -155,22 +157,27 @@ def overview(report: Figures) -> tuple[list[str], list[list[Any]]]:
         figures = [figures.get(key, {}) for figures in splits.values()]
         if any(is_number(f.get("value")) for f in figures):
             told = "ratio" if key == "motion_energy" else "value"
-            real = next((figures[0][k] for k in REAL if k in figures[0]), None) if told == "value" else 1.0
+            cells = [cell for f in figures for cell in (f.get(told), real_of(f) if told == "value" else 1.0)]
             means = MEANS.get(key) or MEANS[key.split("_")[0]]
-            found.append([key, *(f.get(told) for f in figures), real, *([None] if gaps else []), means])
-    return ["figure", *splits, "real clips", *(["gap"] if gaps else []), ""], found
+            found.append([key, *cells, *([None] if gaps else []), means])
+    return ["figure", *(head for split in splits for head in (split, "real")), *(["gap"] if gaps else []), ""], found
+
+
+def real_of(figure: Figures) -> float | None:
+    """What real clips have."""
+    return next((figure[key] for key in REAL if key in figure), None)
 
 
 def obeyed_row(name: str, splits: Mapping[str, Figures], gaps: Figures | None) -> list[Any]:
-    """Accuracies of an attribute, or `all_correct`, of each split, beside the least of real clips; [] without any."""
+    """Accuracies of an attribute, or `all_correct`, of each split, beside those of its real clips; [] without any."""
     figures = [f.get(name) if name == "all_correct" else f.get("attributes", {}).get(name) for f in splits.values()]
     figures = [f for f in figures if f]
     if len(figures) < len(splits):
         return []
-    shares = [percent(f["accuracy"]) for f in figures]
+    shares = [percent(f[key]) for f in figures for key in ("accuracy", "ceiling")]
     gap = [percent(gaps.get(name))] if gaps else []
     counted = all(f["counts"] for f in figures)
-    return [plainly(name), *shares, percent(min(f["ceiling"] for f in figures)), *gap, "" if counted else VOID]
+    return [plainly(name), *shares, *gap, "" if counted else VOID]
 
 
 def control_table(controls: Mapping[str, Figures]) -> tuple[list[str], list[list[Any]]]:

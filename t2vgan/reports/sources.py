@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +42,7 @@ class Source(Protocol):
 
     extractors: list[Any]  # the first one is the judge
     apart: bool  # the reference are other clips than the real ones of the pairs, and none of these occurs twice
-    learned_from: bool  # the reference are clips that the generator learned from
+    learned_from: bool  # the generator learned from the reference, and the pairs' real clips are like it
     lost: list[str]  # name and reason of clips that could not be read so far, in this process
     encoder: Any  # of captions and clips, or None
     frame_reader: Any  # a network with `frame_features`, for temporal consistency
@@ -78,8 +79,6 @@ class Model:
     pairs, or as many spread evenly over it where their order may mean something; of `train` itself they are others.
     """
 
-    learned_from = True
-
     def __init__(
         self,
         checkpoint: Path,
@@ -99,9 +98,7 @@ class Model:
         self.extractors = [assemble.judge(self.experiment), *([second] if second else [])]
         self.extractors += [extractor_of(name) for name in features]
         self.extractors += [Embedding(self.encoder)] if self.encoder is not None else []
-        names = [extractor.name for extractor in self.extractors]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"--features: two networks are called {twice}; give one of them in a call of its own")
+        check_names(self.extractors)
         self.frame_reader = frame_reader_of(self.extractors)
         for part in (*self.extractors, self.frame_reader):
             part.to(device)
@@ -112,6 +109,7 @@ class Model:
         drawn, taken = hasattr(self.clips, "PROBE_SPLIT"), len(self.clips) if split == "train" else 0
         self.training = make("train", taken + len(self.clips) if drawn else None)
         self.apart = split != "all" and len(self.training) > taken
+        self.learned_from = split != "heldout"  # combinations that training never has are far from it, real ones, too
         first = taken if self.apart else 0
         count = min(len(self.clips), len(self.training) - first)
         self.others = np.linspace(first, len(self.training) - 1, count).round().astype(int).tolist()
@@ -141,10 +139,17 @@ class Model:
     def again(self, captions: Sequence[str]) -> Iterator[Video]:
         for i, caption in enumerate(captions):
             z = self.noise("again", range(i * SAMPLES, (i + 1) * SAMPLES))
-            yield self.model.generate([caption] * SAMPLES, z=z)
+            yield self.model.generate([caption] * SAMPLES, z=z, times=self.times.expand(SAMPLES, -1))
 
     def retold(self, captions: Sequence[str], indices: Sequence[int]) -> Video:
-        return self.model.generate(list(captions), z=self.noise("clip", indices)).float().clamp(-1, 1)
+        times = self.times.expand(len(captions), -1)
+        return self.model.generate(list(captions), z=self.noise("clip", indices), times=times).float().clamp(-1, 1)
+
+    @functools.cached_property
+    def times(self) -> Tensor:
+        """The instants of the split's clips, `(t,)`: of a view all clips have the same."""
+        found = (readable(self.clips, [i])[0] for i in range(len(self.clips)))
+        return torch.from_numpy(next(samples for samples in found if samples)[0].times.astype(np.float32))
 
     def noise(self, purpose: str, numbers: Sequence[int]) -> Tensor:
         seeds = (stable_seed("evaluate", purpose, number) for number in numbers)
@@ -153,13 +158,15 @@ class Model:
 
     def protocol(self) -> dict[str, Any]:
         clip, data = self.experiment.clip, self.clips
+        shape = {"frames": clip.frames, "duration_s": clip.duration_s, "size": clip.size}
+        stride = 1 if hasattr(data, "PROBE_SPLIT") else None  # drawn at these instants; videos are read at them
         which = "other real ones, of the training split" if self.apart else "real ones, which may be the same clips"
         return {
             "generated": self.checkpoint.as_posix(),
             "experiment": self.experiment.name,
             "data": {"name": self.experiment.data.dataset.get("name"), "split": self.split, "hash": data.fingerprint},
             "reference": {"split": "train", "which": which, "clips": len(self.others)},
-            "clip": {"frames": clip.frames, "duration_s": clip.duration_s, "size": clip.size, "frame_stride": 1},
+            "clip": {**shape, "frames_per_s": clip.frames / clip.duration_s, "frame_stride": stride},
             "noise": "one draw per clip, seeded by its place in the split",
             "temporal_consistency": f"cosine of neighbouring frames' features: {self.frame_reader.name}",
         }
@@ -170,6 +177,13 @@ def model_source(
     device: str,
 ) -> Model:  # fmt: skip
     return Model(checkpoint, split, num_clips, features=features, quick=quick, data_root=data_root, device=device)
+
+
+def check_names(extractors: Sequence[Any]) -> None:
+    """ValueError for two of one name: figures are named after them."""
+    names = [extractor.name for extractor in extractors]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"--features: two networks are called {twice}; give one of them in a call of its own")
 
 
 def shared(count: int, rank: int, ranks: int) -> Iterator[tuple[int, list[int]]]:

@@ -46,6 +46,11 @@ class TextPipeline:
     def vector_dim(self) -> int:
         return self.vectors.dim
 
+    @property
+    def version(self) -> str:
+        """Of the vectors: another one where a word's vector is another."""
+        return self.vectors.version
+
     def __call__(self, captions: list[str]) -> TextInputs:
         """One row a caption, padded to the longest of them. ValueError for an empty caption."""
         if any(caption not in self.rows for caption in captions):

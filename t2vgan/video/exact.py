@@ -6,20 +6,22 @@ that a player would show, in order, edit lists and variable frame rates included
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from t2vgan.video.sources import Member, Pictures, Source, VideoError, opened, read_picture, reason_of, stamp
 
 __all__ = ["Index", "VideoError", "VideoInfo", "index", "opened_video", "read"]
-REMEMBERED = 2048  # indexes of files: of 24 kB each for a clip of a minute
+MOST_REMEMBERED = 256 << 20  # bytes of indexes: one has 35 kB for a minute at 24 frames a second
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,60 @@ class Index:
     closed: bool  # no frame that follows a key frame in the file is shown before it
     container: str  # FFmpeg's name of the file format
 
+    @property
+    def byte_count(self) -> int:
+        """Of its arrays, `info.edges` included, and about 2 kB for everything else."""
+        return 24 * self.info.frames + 2048
+
+
+class Packet(NamedTuple):
+    """What is kept of a packet: with their payloads a list of them would be as large as the file."""
+
+    pts: int | None
+    duration: int | None
+    is_keyframe: bool
+
+
+class Remembered:
+    """Indexes by file and state of the file; those that were not asked for longest are forgotten first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes, self.byte_count = most_bytes, 0
+        self._indexes: OrderedDict[tuple[Any, ...], Index] = OrderedDict()
+        self._lock = threading.Lock()  # frame caches are filled by threads
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    def get(self, key: tuple[Any, ...]) -> Index | None:
+        with self._lock:
+            if key in self._indexes:
+                self._indexes.move_to_end(key)
+            return self._indexes.get(key)
+
+    def keep(self, key: tuple[Any, ...], found: Index) -> None:
+        with self._lock:
+            if key not in self._indexes:  # another thread may have been faster
+                self._indexes[key] = found
+                self.byte_count += found.byte_count
+            while self.byte_count > self.most_bytes and len(self._indexes) > 1:
+                self.byte_count -= self._indexes.popitem(last=False)[1].byte_count
+
+
+REMEMBERED = Remembered(MOST_REMEMBERED)
+
 
 def index(source: Source) -> Index:
     """The index of a video, remembered for as long as its file does not change. Raises `VideoError`."""
     modified_ns, byte_count = stamp(source)
-    return _index_of_pictures(source) if isinstance(source, Pictures) else _index(source, modified_ns, byte_count)
+    if isinstance(source, Pictures):
+        return _index_of_pictures(source)
+    key = (source, modified_ns, byte_count)
+    found = REMEMBERED.get(key)
+    if found is None:
+        found = _index(source, byte_count)
+        REMEMBERED.keep(key, found)
+    return found
 
 
 def read(path: Source, wanted: np.ndarray, scaled: tuple[int, int] | None = None) -> np.ndarray:
@@ -89,17 +140,17 @@ def read(path: Source, wanted: np.ndarray, scaled: tuple[int, int] | None = None
     return np.stack([found[i] for i in wanted.tolist()])
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _index(path: Path | Member, _modified_ns: int, byte_count: int) -> Index:
+def _index(path: Path | Member, byte_count: int) -> Index:
     with opened_video(path) as (container, stream):
         _refuse_truncated(path, stream, byte_count)
         try:
-            packets = [p for p in container.demux(stream) if p.size and not p.is_discard]
+            shown = (p for p in container.demux(stream) if p.size and not p.is_discard)
+            packets = [Packet(p.pts, p.duration, p.is_keyframe) for p in shown]
         except Exception as error:
             raise VideoError(f"{path}: damaged: its packets cannot be listed ({reason_of(error)})") from error
         if not packets:
             raise VideoError(f"{path}: no frames")
-        pts = [p.pts for p in packets]
+        pts: list[Any] = [p.pts for p in packets]  # None where the file does not date it
         end = max((p.pts or 0) + (p.duration or 0) for p in packets)
         codec, aspect = stream.codec_context.codec.canonical_name, float(stream.sample_aspect_ratio or 1)
         usual_gap_s, kind = 1 / float(stream.average_rate or 25), container.format.name
@@ -116,12 +167,14 @@ def _index(path: Path | Member, _modified_ns: int, byte_count: int) -> Index:
     return Index(info=info, pts=ascending, by_pts=by_pts, closed=closed, container=kind)
 
 
-def _is_closed(packets: list[Any]) -> bool:
-    key = packets[0].pts
+def _is_closed(packets: list[Packet]) -> bool:
+    """Of packets that all have a pts."""
+    key = packets[0].pts or 0
     for packet in packets:
-        if packet.pts < key:
+        pts = packet.pts or 0
+        if pts < key:
             return False
-        key = packet.pts if packet.is_keyframe else key
+        key = pts if packet.is_keyframe else key
     return True
 
 
@@ -259,8 +312,10 @@ def _unreadable(path: Path | Member, error: Exception) -> str:
     try:
         with opened(path) as file:
             head = file.read(12)
+    except VideoError as denied:
+        return str(denied).removeprefix(f"{path}: ")
     except OSError as denied:
-        return f"it cannot be opened ({reason_of(denied)})"
+        return f"it cannot be read ({reason_of(denied)})"
     if head[4:8] == b"ftyp":
         return "truncated: an mp4 whose end, with the index of its frames, is missing; copy or download it again"
     return f"not a video that can be read ({reason_of(error)})"

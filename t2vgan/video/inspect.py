@@ -65,6 +65,18 @@ def look_through(source: Source, instants: Sequence[float] = ()) -> Look:
     return look
 
 
+def claimed_s(source: Source) -> float:
+    """How long a video says that it lasts, from its header alone; 0 where it does not say, or cannot be opened."""
+    try:
+        if isinstance(source, Pictures):
+            return len(source.files()) / source.fps
+        stamp(source)
+        with exact.opened_video(source) as (container, stream):
+            return _claimed_s(container, stream)
+    except VideoError:
+        return 0.0
+
+
 def fingerprint_of(picture: np.ndarray) -> tuple[int, bytes]:
     """(64 bits: is a pixel brighter than its left neighbour, RGB of 4 x 4 areas) of a picture: alike for alike ones."""
     from PIL import Image
@@ -93,10 +105,11 @@ def _frames(source: Path | Member, look: Look, instants: list[float]) -> None:
     """The first frame that cannot be decoded ends it; what the decoder itself takes for spoilt is damage too."""
     times, waiting, before = [], list(instants), None
     with exact.opened_video(source) as (container, stream):
-        claimed_s = float((stream.duration or 0) * (stream.time_base or 0)) or float((container.duration or 0) / 1e6)
         look.codec = stream.codec_context.codec.canonical_name
         look.claimed_fps = float(stream.average_rate or 0)
-        counts = [count for count in (stream.frames, round(claimed_s * look.claimed_fps)) if count > 0]
+        counts = [
+            count for count in (stream.frames, round(_claimed_s(container, stream) * look.claimed_fps)) if count > 0
+        ]
         look.claimed_frames = min(counts, default=0)  # of a file with an edit list more are stored than shown
         try:
             for frame in container.decode(stream):
@@ -119,6 +132,10 @@ def _frames(source: Path | Member, look: Look, instants: list[float]) -> None:
     look.frames, look.times = len(times), np.asarray(times) - times[0]
     gap = float(np.median(np.diff(look.times))) if len(times) > 1 else 1 / (look.claimed_fps or 25)
     look.duration_s = float(look.times[-1]) + gap
+
+
+def _claimed_s(container: Any, stream: Any) -> float:
+    return float((stream.duration or 0) * (stream.time_base or 0)) or float((container.duration or 0) / 1e6)
 
 
 def _sound(source: Path | Member, look: Look) -> None:

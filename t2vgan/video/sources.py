@@ -60,7 +60,11 @@ class Pictures:
         return str(self.folder)
 
     def files(self) -> list[Path]:
-        found = [path for path in self.folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
+        """Raises `VideoError` where the folder may not be read."""
+        try:
+            found = [path for path in self.folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
+        except OSError as error:
+            raise VideoError(f"{self}: the folder cannot be read ({reason_of(error)})") from None
         return sorted((path for path in found if not path.name.startswith(".")), key=by_number)
 
 
@@ -106,12 +110,13 @@ def stamp(source: Source) -> tuple[int, int]:
 
 
 def opened(source: Path | Member) -> io.BufferedIOBase:
-    """The bytes of a source, to be read and sought in. Raises OSError, and `VideoError` for what is far away."""
-    if isinstance(source, Path):
-        return source.open("rb")
-    if source.remote:
+    """The bytes of a source, to be read and sought in. Raises `VideoError`."""
+    if isinstance(source, Member) and source.remote:
         return io.BytesIO(_fetched(source))
-    return io.BufferedReader(_Window(source), 1 << 16)
+    try:
+        return source.open("rb") if isinstance(source, Path) else io.BufferedReader(_Window(source), 1 << 16)
+    except OSError as error:
+        raise VideoError(f"{source}: it cannot be opened ({reason_of(error)})") from None
 
 
 def content_digest(data: io.BufferedIOBase, byte_count: int, sample: int = 1 << 16) -> str:

@@ -76,6 +76,7 @@ def test_symptoms():
 def test_what_cannot_be_told_is_left_out():
     real = steady()
     assert symptoms(real[:7], real[:7]) == {}
+    assert symptoms(real, real * float("nan")) == {}, "a diverged average is recovery's matter, and ends no run here"
     still = real[:, :, :1].expand(-1, -1, 8, -1, -1)
     assert symptoms(still, real).keys() == {"clips/real", "clips/fake"}
     assert symptoms(real[:, :, :3], real[:, :, :3]).keys() == {"clips/real", "clips/fake", "motion/energy_ratio"}

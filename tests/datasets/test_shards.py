@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import json
 import tarfile
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +21,12 @@ import pytest
 from t2vgan.config import Clip, Data
 from t2vgan.datamodule import ClipsDataModule
 from t2vgan.datasets import sharding
+from t2vgan.datasets.importing import Options
+from t2vgan.datasets.importing.write import import_clips
 from t2vgan.datasets.manifest import Manifest
 from t2vgan.datasets.sharding import clips_with_splits, planned, write_shards
 from t2vgan.datasets.shards import Shards
+from t2vgan.video.sources import VideoError
 
 VIEW = {"size": 16, "frames": 4, "duration_s": 0.5}
 COUNT = 7
@@ -163,6 +168,71 @@ def test_a_damaged_tar_costs_its_own_clips_only(shards: Path, tmp_path: Path) ->
         except ValueError as error:
             told.append(str(error))
     assert 0 < len(told) < len(data) and all("00001.tar" in reason and "truncated" in reason for reason in told)
+
+
+def test_videos_of_one_name_in_a_tar_stay_apart(tmp_path: Path, clips: SimpleNamespace) -> None:
+    videos = clips.write(tmp_path / "made", 2, frames=24)
+    with tarfile.open(tmp_path / "00000.tar", "w") as tar:
+        for place, video in zip(("dogs", "cats"), videos, strict=True):
+            for ending, data in ((".mp4", video.read_bytes()), (".txt", f"one of the {place}".encode())):
+                member = tarfile.TarInfo(f"{place}/001{ending}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    import_clips(tmp_path / "00000.tar", tmp_path / "mine", layout="tars", options=Options(tmp_path))
+    pairs = clips_with_splits(tmp_path / "mine")
+    assert [clip.place for clip, _ in pairs] == ["00000.tar/dogs/001.mp4", "00000.tar/cats/001.mp4"]
+    before = [replace(clip, part=(*clip.part[:2], "001.mp4")) for clip, _ in pairs if clip.part]  # of older imports
+    for name, kept in (("new", pairs), ("old", [(clip, "train") for clip in before])):
+        write_shards(kept, tmp_path / name, shard_bytes=10**9)
+        data = Shards(root=tmp_path / name, split="all", **VIEW)
+        told = {data[i].caption: clips.clip_of(data[i].video[0]) for i in range(2)}
+        assert told == {"one of the dogs": 0, "one of the cats": 1}
+
+
+def test_the_index_says_where_tarfile_finds_them(shards: Path) -> None:
+    lines = [json.loads(line) for line in (shards / "index.jsonl").read_text().splitlines()[1:]]
+    for path in shards.glob("*.tar"):
+        with tarfile.open(path) as tar:
+            there = {member.name: [member.offset_data, member.size, member.name] for member in tar}
+        parts = [line["part"] for line in lines if line["video"] == path.name]
+        assert parts and all(part == there[part[2]] for part in parts)
+    head = sharding._member("00000000.mp4", 9 << 30).tobuf(sharding.FORMAT)
+    assert len(head) == sharding.BLOCK, "of a video of 9 GiB, too, the bytes begin one block later"
+    assert tarfile.TarInfo.frombuf(head, "utf-8", "strict").size == 9 << 30
+
+
+def test_what_cannot_be_read_is_left_out_and_tried_again(
+    source: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs, size = clips_with_splits(source), 3 * (source / "clips" / "clip00.mp4").stat().st_size
+    real = sharding.opened
+
+    def denied(source: Path) -> io.BufferedIOBase:
+        if source.name in ("clip01.mp4", *more):
+            raise VideoError(f"{source}: it cannot be opened (Permission denied)")
+        return real(source)
+
+    monkeypatch.setattr(sharding, "opened", denied)
+    monkeypatch.setattr(sharding, "INDEX", "nowhere/index.jsonl")  # a stop after the last tar
+    (tmp_path / "out" / "nowhere").parent.mkdir()
+    (tmp_path / "out" / "nowhere").touch()
+    more: list[str] = []
+    with pytest.raises(OSError, match="nowhere"):
+        write_shards(pairs, tmp_path / "out", shard_bytes=size)
+    monkeypatch.setattr(sharding, "INDEX", "index.jsonl")
+    done = write_shards(pairs, tmp_path / "out", shard_bytes=size)
+    assert done.left_out[str(source / "clips" / "clip01.mp4")] == "it cannot be opened (Permission denied)"
+    assert done.clips == COUNT - 1, "two clips were of that video"
+    data = Shards(root=tmp_path / "out", split="all", **VIEW)
+    assert len([data[i] for i in range(len(data))]) == COUNT - 1
+    assert "Permission denied" in (tmp_path / "out" / "left_out.jsonl").read_text()
+    more = [f"clip0{i}.mp4" for i in range(COUNT)]
+    with pytest.raises(ValueError, match=r"no clip can be stored; .*gone\.mp4: no such file"):
+        write_shards(pairs, tmp_path / "mended", shard_bytes=size)
+    monkeypatch.setattr(sharding, "opened", real)
+    write_shards(pairs, tmp_path / "mended", shard_bytes=size)
+    for path in shards.glob("*.tar"):
+        assert (tmp_path / "mended" / path.name).read_bytes() == path.read_bytes()
 
 
 class Server(http.server.SimpleHTTPRequestHandler):

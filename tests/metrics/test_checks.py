@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from t2vgan.metrics.checks import check_clips
+from t2vgan.metrics.probe import Probe
 
 GOOD = torch.zeros(4, 3, 12, 8, 8)
 
@@ -19,6 +20,14 @@ def test_good_clips_pass() -> None:
     check_clips(spoiled(1.2), reader="i3d")  # overshoot of a generator without tanh
     check_clips(GOOD[:0], reader="i3d")
     check_clips(GOOD.bfloat16(), reader="i3d")
+
+
+def test_a_judge_refuses_what_it_would_misread(probe: Probe) -> None:
+    with pytest.raises(ValueError, match=r"probe reads pixels in \[-1, 1\]"):
+        probe.features(spoiled(255.0))
+    with pytest.raises(ValueError, match="these clips are grey"):
+        probe.features(GOOD[:, :1])
+    assert torch.isnan(probe.features(spoiled(float("nan")))).any(), "which is what a diverged generator shows"
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,26 @@ import torch.multiprocessing as mp
 
 from t2vgan.metrics import (
     AttributeAccuracy,
+    ExtrapolatedFrechetVideoDistance,
     FrechetVideoDistance,
+    JediFormVideoDistance,
     KernelVideoDistance,
+    MongeVideoDistance,
+    PrecisionRecall,
+    extrapolated_frechet_distance,
     frechet_distance,
+    jedi_kernel_distance,
     kernel_distance,
+    mind_distance,
+    precision_recall,
 )
+
+OTHERS = {
+    "mind": MongeVideoDistance,
+    "jedi": JediFormVideoDistance,
+    "infinite": ExtrapolatedFrechetVideoDistance,
+    "prdc": PrecisionRecall,
+}
 
 SHARES = (31, 14)
 
@@ -32,13 +47,16 @@ def rank_main(rank: int, folder: str) -> None:
     mine = slice(0, SHARES[0]) if rank == 0 else slice(SHARES[0], None)
     real, fake, logits, truth = data()
     found = {}
-    for name, metric in (("fd", FrechetVideoDistance(dim=6)), ("kid", KernelVideoDistance(dim=6))):
+    others = [(name, kind(dim=6)) for name, kind in OTHERS.items()]
+    for name, metric in (("fd", FrechetVideoDistance(dim=6)), ("kid", KernelVideoDistance(dim=6)), *others):
         for batch in real[mine].split(10):
             metric.update(batch, real=True)
         if rank == 0:  # the other one saw no generated clip at all
             metric.update(fake, real=False)
-        found[name] = metric.compute()
-        assert len(fake) != len(metric.real_features[0]) if name == "kid" else int(metric.real_n) == SHARES[rank]
+        value = metric.compute()
+        found[name] = value if isinstance(value, torch.Tensor) else torch.tensor(list(value.values()))
+        if name == "fd":
+            assert int(metric.real_n) == SHARES[rank], "what it had seen is its own again"
     accuracy = AttributeAccuracy(attributes={"colour": ["a", "b", "c"]})
     accuracy.update({"colour": logits[mine]}, truth[mine])
     found["accuracy"] = torch.tensor(list(accuracy.compute().accuracy["colour"]))
@@ -59,4 +77,8 @@ def test_ranks_agree_with_one_process(found: list[dict[str, torch.Tensor]]) -> N
     for values in found:
         assert values["fd"].item() == pytest.approx(frechet_distance(real, fake).item(), rel=1e-9)
         assert values["kid"].item() == pytest.approx(kernel_distance(real, fake).item(), rel=1e-9)
+        assert values["mind"].item() == pytest.approx(mind_distance(real, fake).item(), rel=1e-9)
+        assert values["jedi"].item() == pytest.approx(jedi_kernel_distance(real, fake).item(), rel=1e-9)
+        assert values["infinite"].item() == pytest.approx(extrapolated_frechet_distance(real, fake).value, rel=1e-9)
+        assert values["prdc"].tolist() == pytest.approx(list(precision_recall(real, fake)))
         assert values["accuracy"].tolist() == [right, len(truth)]

@@ -76,6 +76,21 @@ def test_still_clips_are_noticed(probe: Probe, squares: Squares) -> None:
     assert found["fd_probe"] > 1.5 * found["fd_probe_floor"]
 
 
+def test_clips_that_are_not_finite_have_no_figures(probe: Probe, squares: Squares) -> None:
+    """Else a judge says the first value of each attribute, and the accuracy of a diverged generator looks like one."""
+    real = squares(24, seed=20)
+    fake = real.video.clone()
+    fake[3] = torch.nan
+    suite = Suite(probe)
+    suite.update(real.video, fake, real.attributes, real.named)
+    found = suite.compute()
+    figures = [
+        name for name in found if name.startswith(("accuracy/", "normalised/", "motion/")) and "real" not in name
+    ]
+    assert len(figures) > 6 and all(math.isnan(found[name]) for name in figures)
+    assert math.isnan(found["fd_probe"]) and found["ceiling/all"] > 0.9 and found["motion/static_real"] == 0
+
+
 def test_unequal_batches_are_an_error(squares: Squares) -> None:
     with pytest.raises(ValueError, match="3 generated clips for 4 real ones"):
         Suite(MeanColour()).update(squares(4, seed=0).video, squares(3, seed=0).video)

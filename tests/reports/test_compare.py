@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from t2vgan.reports.compare import between, check_alike, common_splits, names_of, paired_tests
+from t2vgan.reports.compare import between, check_alike, common_splits, names_of, paired_tests, same_reference
 
 
 def clips(right: np.ndarray, *, shift: float = 0.0, seed: int = 0) -> dict[str, np.ndarray]:
@@ -50,6 +50,20 @@ def test_attributes_that_a_caption_does_not_name_do_not_count():
     found = paired_tests(clips(right), clips(np.where(right == 1, 0, right)))
     assert found["accuracy/place"]["clips"] == 25 and found["accuracy/place"]["second"] == 0
     assert found["accuracy/all"]["first"] == 1
+
+
+def test_captions_that_name_nothing_the_judge_knows_leave_the_distances():
+    none = np.full((20, 2), -1)
+    assert paired_tests(clips(none), clips(none)).keys() == {"motion/off_real", "fd", "kid"}
+
+
+def test_distances_from_other_real_clips_are_not_compared_and_accuracies_are():
+    one, two = clips(np.ones((20, 2), int)), clips(np.ones((20, 2), int), seed=1)
+    assert same_reference([one, one]) and not same_reference([one, two])
+    assert not same_reference([one, {**two, "reference": two["reference"][:9]}])
+    check_alike([one, two], ["a", "b"], "test")
+    assert paired_tests(one, two, near=False).keys() >= {"accuracy/subject", "accuracy/all", "motion/off_real"}
+    assert "fd" not in paired_tests(one, two, near=False)
 
 
 @pytest.mark.parametrize(("key", "value"), [("features_name", "probe other"), ("keys", "9"), ("captions", "other")])

@@ -148,9 +148,9 @@ def test_r_precision_of_a_folder_is_judged_by_what_learned_from_other_real_clips
     assert [file.name.split("-")[0] for file in (tmp_path / "judges").glob("*.safetensors")] == ["retriever"]
     seen = measure(lambda device: source, source, devices=["cpu"], progress=lambda done, of: None)
     figures = split_figures(seen, source)
-    random, hard = figures["r_precision"]["random"], figures["r_precision"]["hard"]
-    assert (random["clips"], hard["clips"], random["floor"], hard["floor"]) == (10, 10, 0.1, 0.5)
-    assert all(0 <= one["value"] <= 1 and 0 <= one["ceiling"] <= 1 for one in (random, hard))
+    random = figures["r_precision"]["random"]
+    assert (random["clips"], random["floor"]) == (10, 0.1) and 0 <= random["value"] <= 1 and 0 <= random["ceiling"] <= 1
+    assert "hard" not in figures["r_precision"], "what another caption changes nobody knows"
     assert "fd_retrieval" not in figures, "who judges captions is no feature space"
     assert {"real", "generated", "captions_shuffled"} == {
         name for name, control in figures["controls"].items() if "r_precision" in control

@@ -107,7 +107,8 @@ def test_figures_are_numbers_or_null(report: dict[str, Any]) -> None:
 def test_the_protocol_says_what_was_compared(report: dict[str, Any]) -> None:
     protocol = report["protocol"]
     assert (protocol["experiment"], protocol["clips"]) == ("smoke", 24)
-    assert protocol["clip"] == {"frames": 8, "duration_s": 2.0, "size": 16, "frame_stride": 1}
+    shape = {"frames": 8, "duration_s": 2.0, "size": 16}
+    assert protocol["clip"] == {**shape, "frames_per_s": 4.0, "frame_stride": 1}
     assert set(protocol["features"]) == {"probe", "probe2", "retrieval"}
     assert all(about["hash"] for about in protocol["features"].values())
 
@@ -141,6 +142,13 @@ def test_each_control_moves_the_figure_that_is_made_for_it(report: dict[str, Any
     assert {"all_correct", "r_precision"} == controls["captions_shuffled"].keys()
     if real["arrow_of_time"] is not None:  # else the judge tells no time
         assert controls["reversed"]["arrow_of_time"] == pytest.approx(-real["arrow_of_time"])
+
+
+def test_held_out_combinations_are_no_measure_of_memory(report: dict[str, Any]) -> None:
+    """Real ones are far from training clips, too, so that anything would look copied beside them."""
+    test, heldout = (report["splits"][name] for name in ("test", "heldout"))
+    assert "memorisation" in test and "memorisation" not in heldout
+    assert not any("memorisation" in control for control in heldout["controls"].values())
 
 
 def test_the_page_needs_nothing_beside_it(runs: tuple[Path, Path]) -> None:

@@ -72,19 +72,20 @@ def test_a_control_that_moves_nothing_is_a_warning() -> None:
 def test_the_overview_puts_splits_side_by_side() -> None:
     good, weak = (accuracy_figure(80, 100, floor=0.2, ceiling=ceiling) for ceiling in (1.0, 0.9))
     figures = {"fd_probe": {"value": 9.0, "floor": 1.0}, "motion_energy": {"value": 0.1, "real": 0.2, "ratio": 0.5}}
+    judged = {"attributes": {"place": good, "action": weak}, "all_correct": good}
     splits = {
-        "test": {**figures, "attributes": {"place": good, "action": weak}, "all_correct": good},
-        "heldout": {**figures, "attributes": {"place": good, "action": weak}, "all_correct": good},
+        "test": {**figures, **judged},
+        "heldout": {**figures, **judged, "fd_probe": {"value": 12.0, "floor": 8.0}},
     }
     header, found = rows.overview({"splits": splits, "heldout_minus_test": {"place": -0.03, "all_correct": None}})
-    assert header == ["figure", "test", "heldout", "real clips", "gap", ""]
+    assert header == ["figure", "test", "real", "heldout", "real", "gap", ""]
     assert [row[0] for row in found] == ["place", "action", "all correct", "fd_probe", "motion_energy"]
-    assert found[0] == ["place", "80.0 %", "80.0 %", "100.0 %", "-3.0 %", ""]
+    assert found[0] == ["place", "80.0 %", "100.0 %", "80.0 %", "100.0 %", "-3.0 %", ""]
     assert found[1][-1] == "does not count" and found[2][-2] is None
-    assert found[3][:5] == ["fd_probe", 9.0, 9.0, 1.0, None]
-    assert found[4][:4] == ["motion_energy", 0.5, 0.5, 1.0]
+    assert found[3][:6] == ["fd_probe", 9.0, 1.0, 12.0, 8.0, None], "each split beside its own real clips"
+    assert found[4][:5] == ["motion_energy", 0.5, 1.0, 0.5, 1.0]
     header, found = rows.overview({"splits": {"all": figures}})
-    assert header == ["figure", "all", "real clips", ""] and [row[0] for row in found] == ["fd_probe", "motion_energy"]
+    assert header == ["figure", "all", "real", ""] and [row[0] for row in found] == ["fd_probe", "motion_energy"]
 
 
 def test_percentages_near_nought_have_no_sign() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from t2vgan.video import decode
+from t2vgan.video import decode, exact
 from t2vgan.video.decode import FALLBACKS, VideoError, probe_video, read_frames
 from t2vgan.video.encode import write_gif, write_mp4
 
@@ -212,3 +212,31 @@ def test_a_file_that_changes_is_read_anew(studio: SimpleNamespace, tmp_path: Pat
     assert probe_video(path).frames == 10
     write_mp4(path, studio.numbered_frames(20), fps=10)
     assert probe_video(path).frames == 20
+
+
+def test_an_index_holds_nothing_of_what_is_in_the_packets(
+    studio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[exact.Packet] = []
+    real = exact._is_closed
+    monkeypatch.setattr(exact, "_is_closed", lambda packets: listed.extend(packets) or real(packets))
+    exact._index(studio.kind("h264_b_frames"), 1 << 30)
+    assert len(listed) == 60 and all(type(packet) is exact.Packet for packet in listed)
+    assert sum(packet.is_keyframe for packet in listed) == 5
+
+
+def test_so_many_bytes_of_indexes_are_remembered(studio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = exact.index(studio.kind("vp9"))
+    remembered = exact.Remembered(2 * one.byte_count)
+    monkeypatch.setattr(exact, "REMEMBERED", remembered)
+    kinds = ("vp9", "h264_b_frames", "mpeg4")
+    kept = [exact.index(studio.kind(kind)) for kind in kinds]
+    assert len(remembered) == 2 and remembered.byte_count == 2 * one.byte_count
+    assert exact.index(studio.kind("mpeg4")) is kept[2] and exact.index(studio.kind("h264_b_frames")) is kept[1]
+    exact.index(studio.kind("vp9"))
+    assert exact.index(studio.kind("h264_b_frames")) is kept[1], "asked for later than mpeg4"
+    assert exact.index(studio.kind("mpeg4")) is not kept[2]
+    assert one.byte_count > one.pts.nbytes + one.info.times.nbytes + one.info.edges.nbytes
+    remembered.most_bytes = 1
+    exact.index(studio.kind("vp9"))
+    assert len(remembered) == 1, "one is kept, however long its video is"

@@ -12,7 +12,16 @@ from PIL import Image
 
 from t2vgan.video.decode import FALLBACKS, probe_video, read_frames
 from t2vgan.video.inspect import fingerprint_of, look_through
-from t2vgan.video.sources import Member, Pictures, VideoError, by_number, content_digest, read_picture, stamp
+from t2vgan.video.sources import (
+    Member,
+    Pictures,
+    VideoError,
+    by_number,
+    content_digest,
+    opened,
+    read_picture,
+    stamp,
+)
 
 
 def within(path: Path, target: Path, *, before: int = 777) -> Member:
@@ -131,3 +140,27 @@ def test_gifs_with_uneven_frames_keep_their_times(tmp_path: Path) -> None:
     np.testing.assert_allclose(info.times, [0.0, 0.05, 0.35, 0.45], atol=0.011)
     reds = read_frames(tmp_path / "a.gif", times=[0.02, 0.2, 0.34, 0.4, 0.47])[:, 8, 8, 0]
     assert np.abs(reds.astype(int) - [0, 40, 40, 80, 120]).max() < 12
+
+
+def denied(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_what_may_not_be_read_is_told_as_what_is_damaged(
+    studio: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests may run as root, who may read everything."""
+    member = within(studio.kind("h264_b_frames"), tmp_path / "00000.tar")
+    pictures = write_pictures(tmp_path / "clip", studio.numbered_frames(3))
+    monkeypatch.setattr(os, "open", denied)
+    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(Path, "iterdir", denied)
+    told = r"00000\.tar:h264_b_frames\.mp4: it cannot be opened \(Permission denied\)"
+    for read in (opened, probe_video, read_frames, look_through):
+        with pytest.raises(VideoError, match=told):
+            read(member)
+    with pytest.raises(VideoError, match=r"b\.mp4: it cannot be opened \(Permission denied\)"):
+        opened(tmp_path / "b.mp4")
+    for read in (probe_video, read_frames, look_through):
+        with pytest.raises(VideoError, match=r"clip: the folder cannot be read \(Permission denied\)"):
+            read(pictures)

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from t2vgan.datasets.sampling import SHORT, CaptionedClip
-from t2vgan.video.inspect import Look, fingerprint_of, look_through
+from t2vgan.video.inspect import Look, claimed_s, fingerprint_of, look_through
 from t2vgan.video.sources import Source, VideoError
 
 FINDINGS = {  # finding -> (makes the clip unusable, what it means)
     "corrupt": (True, "it cannot be decoded, or not to its end"),
     "no caption": (True, "nothing says what it shows"),
     "manifest": (True, "its line in the manifest has a mistake"),
+    "not looked through": (False, "it takes longer than --patience_s, or the decoder hangs: nothing is known of it"),
     "too short": (False, "it ends before the clip that is cut from it does"),
     "fewer frames": (False, "the file says that it has more frames than it has"),
     "retimed": (False, "its frames do not come at the rate that the file says; they are taken by their true times"),
@@ -104,8 +105,21 @@ def check(job: Job) -> list[Checked]:
 
 def failed(job: Job, reason: str) -> list[Checked]:
     """All clips of a video that cannot be looked at."""
+    return _unseen(job, {"corrupt": reason})
+
+
+def late(job: Job, seconds: float) -> list[Checked]:
+    """All clips of a video that was given up: it may be good, and only long or slow to decode."""
+    return _unseen(job, {"not looked through": f"not in {seconds:.0f} s; raise --patience_s"})
+
+
+def lasts_s(job: Job) -> float:
+    return claimed_s(job.source)
+
+
+def _unseen(job: Job, findings: dict[str, str]) -> list[Checked]:
     pairs = zip(job.clips, job.byte_counts, strict=True)
-    return [Checked(c.key, str(job.source), c.captions, count, {"corrupt": reason}) for c, count in pairs]
+    return [Checked(clip.key, str(job.source), clip.captions, count, dict(findings)) for clip, count in pairs]
 
 
 def _instants(clip: CaptionedClip, look: Look | None) -> list[float]:
@@ -119,10 +133,12 @@ def _instants_of_whole(clips: Sequence[CaptionedClip], look: Look) -> set[float]
 
 def _checked(clip: CaptionedClip, byte_count: int, look: Look, wanted: Wanted) -> Checked:
     end_s = min(look.duration_s, clip.end_s if clip.end_s is not None else look.duration_s)
+    whole = not clip.start_s and clip.end_s is None  # what a file claims, it claims of all of it
     inside = look.times[(look.times >= clip.start_s - 1e-6) & (look.times < end_s - 1e-6)]
     found = Checked(
         clip.key, str(clip.file), clip.captions, byte_count,
-        frames=len(inside), claimed_frames=look.claimed_frames, duration_s=round(max(0.0, end_s - clip.start_s), 3),
+        frames=len(inside), claimed_frames=look.claimed_frames if whole else 0,
+        duration_s=round(max(0.0, end_s - clip.start_s), 3),
         fps=round(look.frames / look.duration_s, 3) if look.duration_s else 0.0,
         width=look.width, height=look.height, codec=look.codec,
         reader=f"pyav ({look.fallback})" if look.fallback else "decord",
@@ -166,7 +182,8 @@ def _of_clip(clip: CaptionedClip, look: Look, found: Checked, wanted: Wanted) ->
     if clip.start_s >= look.duration_s:
         said["corrupt"] = f"starts at {clip.start_s:g} s, but the video ends at {look.duration_s:.2f} s"
     elif found.duration_s <= last_s:
-        told = f"{found.frames} frames decoded ({found.claimed_frames} claimed), {found.duration_s:.2f} s"
+        claimed = f" ({found.claimed_frames} claimed)" if found.claimed_frames else ""
+        told = f"{found.frames} frames decoded{claimed}, {found.duration_s:.2f} s"
         said["too short"] = f"{told}; a clip is {wanted.duration_s:g} s: {SHORT[wanted.short]}"
         if wanted.short == "skip":
             said["left out"] = "short: skip leaves it out"

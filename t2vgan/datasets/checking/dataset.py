@@ -67,7 +67,15 @@ def checked(found: Found, wanted: Wanted, *, processes: int, patience_s: float =
     jobs = [Job(group[0].file, tuple(group), tuple(map(byte_count, group)), wanted) for group in by_video.values()]
     done: dict[int, Checked] = {}
     place = {id(clip): number for number, clip in enumerate(found.clips)}
-    results = in_parallel(looks.check, jobs, processes=processes, failed=looks.failed, patience_s=patience_s)
+    results = in_parallel(
+        looks.check,
+        jobs,
+        processes=processes,
+        failed=looks.failed,
+        late=looks.late,
+        lasts_s=looks.lasts_s,
+        patience_s=patience_s,
+    )
     fine = 0
     for job, group in zip(jobs, with_progress(results, "checking", len(jobs), unit="videos"), strict=True):
         for clip, result in zip(job.clips, group, strict=True):

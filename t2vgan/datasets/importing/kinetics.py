@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from t2vgan.datasets.importing.folders import is_split
 from t2vgan.datasets.importing.rows import Options, Row, label_words, seconds, split_name
-from t2vgan.datasets.importing.tables import with_columns
+from t2vgan.datasets.importing.tables import text_of, with_columns
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 
 
 def read(source: Path, options: Options) -> Iterator[Row]:
+    by_name = source.stem if is_split(source.stem) else None  # train.csv, validate.csv; list.csv says nothing
     for where, row in with_columns(source, COLUMNS):
         if isinstance(row, str):
             yield Row(where, problem=row)
@@ -22,12 +24,12 @@ def read(source: Path, options: Options) -> Iterator[Row]:
         except ValueError as error:
             yield Row(where, problem=str(error))
             continue
-        name, words = row["youtube_id"], label_words(row["label"])
+        name, words = text_of(row["youtube_id"]), label_words(text_of(row["label"]))
         yield Row(
             where,
             video=options.located(f"{name}_{start:06.0f}_{end:06.0f}", f"{name}_{start:.0f}_{end:.0f}", name),
             captions=[options.template.format(label=words)] if words else [],
-            split=split_name(row.get("split") or source.stem),
+            split=split_name(row.get("split") or by_name),
             key=f"{name}_{start:.0f}",
             group=name,
             attributes={"class": words},

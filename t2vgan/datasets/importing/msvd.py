@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from t2vgan.datasets.importing.rows import Options, Row
-from t2vgan.datasets.importing.tables import with_columns
+from t2vgan.datasets.importing.tables import text_of, with_columns
 
 COLUMNS = ("VideoID", "Start", "End", "Language", "Description")
 
@@ -43,4 +43,4 @@ def _described(source: Path, language: str) -> Iterator[tuple[str, tuple[str, st
         if isinstance(row, str):
             yield where, row
         elif row["Language"] == language:
-            yield where, (f"{row['VideoID']}_{row['Start']}_{row['End']}", row["Description"])
+            yield where, (f"{row['VideoID']}_{row['Start']}_{row['End']}", text_of(row["Description"]))

@@ -116,16 +116,13 @@ def seconds(value: object) -> float | None:
         return None
     if isinstance(value, bool):
         raise ValueError(f"{value!r} is no time")
-    if isinstance(value, int | float):
-        found = float(value)
-    else:
-        text = str(value).strip()
-        spoken = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?", text)
-        parts = [part or "0" for part in spoken.groups()] if spoken else text.split(":")
-        try:
-            found = sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
-        except ValueError:
-            raise ValueError(f"{text!r} is no time; write seconds, or h:mm:ss") from None
+    text = str(value).strip()
+    spoken = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?", text)
+    parts = [part or "0" for part in spoken.groups()] if spoken else text.split(":")
+    try:
+        found = sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:60]!r} is no time; write seconds, or h:mm:ss") from None
     if not 0 <= found < float("inf"):
-        raise ValueError(f"{value!r} is no time: it has to be a number of seconds from 0")
+        raise ValueError(f"{text[:60]!r} is no time: it has to be a number of seconds from 0")
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan.datasets.importing.rows import Options, Row, seconds, split_name
+from t2vgan.datasets.manifest import from_json
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 LARGEST_CELL = 1 << 24  # characters
@@ -53,7 +54,14 @@ def with_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict
     missing = [name for name in columns if name not in there]
     if missing:
         raise ValueError(f"{path}: there is no column {missing[0]!r}; columns: {', '.join(there) or 'none'}")
-    yield from records(path)
+    for where, row in records(path):  # of json, rows need not have the same
+        lost = [] if isinstance(row, str) else [name for name in columns if name not in row]
+        yield where, f"there is no {lost[0]!r}" if lost else row
+
+
+def text_of(value: Any) -> str:
+    """A cell as text: only those of a csv are always text."""
+    return "" if value is None else str(value).strip()
 
 
 def read(source: Path, options: Options) -> Iterator[Row]:
@@ -96,8 +104,8 @@ def _row(where: str, record: dict[str, Any], columns: dict[str, str]) -> Row:
     def cell(field: str) -> Any:
         return record.get(columns[field]) if field in columns else None
 
-    video, key = cell("video"), cell("key")
-    row = Row(where, video="" if video is None else str(video).strip(), captions=captions_of(cell("caption")))
+    key = cell("key")
+    row = Row(where, video=text_of(cell("video")), captions=captions_of(cell("caption")))
     row.key = str(key) if key not in (None, "") else None
     try:
         row.split, row.fps = split_name(cell("split")), _rate(cell("fps"))
@@ -112,10 +120,10 @@ def _rate(value: Any) -> float | None:
         return None
     try:
         rate = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         rate = -1.0
     if not 0 < rate < float("inf"):
-        raise ValueError(f"{value!r} is no number of frames a second")
+        raise ValueError(f"{str(value)[:60]!r} is no number of frames a second")
     return rate
 
 
@@ -129,7 +137,7 @@ def captions_of(value: Any) -> list[str]:
 
 def _written_list(text: str) -> list[str] | None:
     for read_list in (json.loads, ast.literal_eval):
-        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             found = read_list(text)
             if isinstance(found, list) and found and all(isinstance(each, str) for each in found):
                 return found
@@ -178,7 +186,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
 
 def _object(line: bytes) -> dict[str, Any] | str:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        row = from_json(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return "not UTF-8 text"
     except (json.JSONDecodeError, RecursionError) as error:
@@ -189,7 +197,7 @@ def _object(line: bytes) -> dict[str, Any] | str:
 def load_json(path: Path) -> Any:
     """ValueError, one line, for what is not JSON."""
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return from_json(path.read_bytes().decode("utf-8-sig"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON in UTF-8 ({error})") from None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from t2vgan.datasets.importing.rows import Options, Row, seconds, split_name
 from t2vgan.datasets.importing.tables import captions_of
+from t2vgan.datasets.manifest import from_json
 from t2vgan.video.decode import VIDEO_SUFFIXES
 
 LARGEST_TEXT = 1 << 24  # bytes
@@ -58,7 +59,7 @@ def _rows(tar: tarfile.TarFile, file: Path) -> Iterator[Row]:
 
 def _add(sample: Sample, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: str) -> None:
     if ending.endswith(VIDEO_SUFFIXES):
-        sample.video = (member.offset_data, member.size, PurePosixPath(member.name).name)
+        sample.video = (member.offset_data, member.size, str(PurePosixPath(member.name)))
         return
     if ending not in (".txt", ".json", ".cls") or member.size > LARGEST_TEXT:
         return
@@ -67,7 +68,7 @@ def _add(sample: Sample, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: 
     try:
         text = data.decode("utf-8-sig")
         if ending == ".json":
-            told = json.loads(text)
+            told = from_json(text)
             sample.told = told if isinstance(told, dict) else {}
         elif ending == ".txt":
             sample.captions += [line for line in text.splitlines() if line.strip()]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from t2vgan.datasets.importing.rows import Options, Row
-from t2vgan.datasets.importing.tables import captions_of, with_columns
+from t2vgan.datasets.importing.tables import captions_of, text_of, with_columns
 
 COLUMNS = ("videoid", "name", "page_dir")
 
@@ -18,7 +18,7 @@ def read(source: Path, options: Options) -> Iterator[Row]:
         if isinstance(row, str):
             yield Row(where, problem=row)
             continue
-        name = row["videoid"].strip()
-        direct = Path(row["page_dir"].strip(), f"{name}.mp4").as_posix()
+        name = text_of(row["videoid"])
+        direct = Path(text_of(row["page_dir"]), f"{name}.mp4").as_posix()
         video = direct if os.path.isfile(options.videos / direct) else options.located(name)
         yield Row(where, video=video, captions=captions_of(row["name"]), key=name)

@@ -14,11 +14,14 @@ import pytest
 from t2vgan.config import Clip, Data
 from t2vgan.datamodule import ClipsDataModule
 from t2vgan.datasets import quarantine
-from t2vgan.datasets.captioned_folder import CaptionedFolder
+from t2vgan.datasets.captioned_folder import CaptionedFolder, read_captions
+from t2vgan.datasets.checking import clips as looks
 from t2vgan.datasets.checking.clips import FINDINGS, Checked, Wanted
 from t2vgan.datasets.checking.dataset import Found, checked, found_in, put_in_quarantine, summary, write_report
-from t2vgan.datasets.manifest import Manifest
+from t2vgan.datasets.manifest import Manifest, manifests_in
 from t2vgan.datasets.sampling import CaptionedClip
+from t2vgan.datasets.sharding import clips_with_splits
+from t2vgan.video import sources
 from t2vgan.video.encode import write_mp4
 
 WANTED = Wanted(size=32, frames=8, duration_s=1.0, short="hold")
@@ -196,6 +199,63 @@ def test_short_skip_makes_short_clips_unusable(folder: Path) -> None:
     found.others = {}
     short, good = sorted(checked(found, Wanted(32, 8, 1.0, "skip"), processes=0), key=lambda each: each.usable)
     assert not short.usable and good.usable
+
+
+def test_a_short_part_is_not_compared_with_what_the_whole_file_claims(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "long.mp4", texture(3, frames=96), fps=24)
+    rows = [{"video": "long.mp4", "caption": "part", "start": 1.0, "end": 1.5}, {"video": "long.mp4", "caption": "all"}]
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    part, whole = checked(found_in(tmp_path), WANTED, processes=0)
+    assert part.findings["too short"].startswith("12 frames decoded, 0.50 s;")
+    assert (part.claimed_frames, whole.claimed_frames) == (0, 96)
+
+
+def test_what_takes_too_long_is_told_and_stays_in_use(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "long.mp4", texture(3, frames=96), fps=24)
+    clip = CaptionedClip(str(tmp_path), "long.mp4", ("x",), "long.mp4")
+    job = looks.Job(clip.file, (clip,), (5,), WANTED)
+    assert looks.lasts_s(job) == pytest.approx(4.0, abs=0.1)
+    [found] = looks.late(job, 300.4)
+    assert found.findings == {"not looked through": "not in 300 s; raise --patience_s"} and found.usable
+    assert put_in_quarantine(Found(tmp_path, [clip]), [found]) == 0
+    assert put_in_quarantine(Found(tmp_path, [clip]), [found], also=["not looked through"]) == 1
+    gone = CaptionedClip(str(tmp_path), "gone.mp4", ("x",), "gone.mp4")
+    assert looks.lasts_s(looks.Job(gone.file, (gone,), (-1,), WANTED)) == 0.0
+
+
+def test_what_may_not_be_read_costs_its_own_clips_only(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests may run as root, who may read everything."""
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "good.mp4").write_bytes((folder / "good0.mp4").read_bytes())
+    (tmp_path / "0.tar").write_bytes(bytes(2000))
+    rows = [{"video": "good.mp4", "caption": "x"}, {"video": "0.tar", "part": [0, 2000, "a.mp4"], "caption": "y"}]
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(sources, "_Window", denied)
+    good, bad = checked(found_in(tmp_path), WANTED, processes=0)
+    assert good.usable and bad.findings == {"corrupt": "it cannot be opened (Permission denied)"}
+    assert put_in_quarantine(found_in(tmp_path), [good, bad]) == 1
+    monkeypatch.setattr(Path, "is_file", denied)
+    assert read_captions(tmp_path / "a.txt") == ((), f"{tmp_path}/a.txt: cannot be read (Permission denied)")
+
+
+def test_lists_of_other_makers_are_no_manifests(folder: Path, tmp_path: Path) -> None:
+    for path in folder.glob("good*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    rows = [{"file_name": f"good{i}.mp4", "text": f"good {i}"} for i in range(3)]
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "log.jsonl").write_text("oops\n")
+    assert [clip.key for clip in found_in(tmp_path).clips] == [f"good{i}.mp4" for i in range(3)]
+    assert len(clips_with_splits(tmp_path)) == 3
+    (tmp_path / "mine.jsonl").write_text('{"root": "."}\n{"video": "good0.mp4", "caption": "x"}\n')
+    assert [file.name for file in manifests_in(tmp_path)] == ["mine.jsonl"]
+    (tmp_path / "train.jsonl").write_text("oops\n")
+    with pytest.raises(ValueError, match=r"train\.jsonl:1: not JSON"):
+        found_in(tmp_path)
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_entries_of_msrvtt_that_are_none(tmp_path: Path) -> None:
         (b"[" * 100_000, [], "a.json cannot be read"),
         (b'["x"]', [], "no caption"),
         (b'{"caption": "x", "start": "soon"}', [], "is no time"),
+        (b'{"caption": "x", "start": 1' + b"0" * 5000 + b"}", [], "is no time"),
     ],
 )
 def test_what_a_tar_may_tell(tmp_path: Path, told: bytes, captions: list[list[str]], reason: str) -> None:
@@ -139,3 +140,72 @@ def test_what_was_cut_from_one_video_stays_in_one_split(tmp_path: Path) -> None:
     for line in found.lines:
         splits.setdefault(line["video"].split("_")[0], set()).add(line["split"])
     assert all(len(of_video) == 1 for of_video in splits.values()) and len(set.union(*splits.values())) == 3
+
+
+DIGITS = "1" + "0" * 400
+
+
+@pytest.mark.parametrize("cell", ["1" + "0" * 400, "1" + "0" * 5000, '"' + "1:" * 300 + '1"', "1e999"])
+@pytest.mark.parametrize("column", ["start", "fps"])
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_a_number_that_is_none_costs_its_own_row_only(tmp_path: Path, cell: str, column: str, suffix: str) -> None:
+    rows = [f'{{"video": "a.mp4", "caption": "x", "{column}": {cell}}}', '{"video": "a.mp4", "caption": "y"}']
+    table = "\n".join(rows) if suffix == "jsonl" else f"[{','.join(rows)}]"
+    (tmp_path / f"list.{suffix}").write_text(table)
+    found = found_in(tmp_path / f"list.{suffix}", "table")
+    assert [line["captions"] for line in found.lines] == [["y"]]
+    assert len(found.left_out) == 1 and len(found.left_out[0]["reason"]) < 150
+    assert "is no" in found.left_out[0]["reason"]
+
+
+@pytest.mark.parametrize("cell", ["[{[]: 1}]", f"[[{DIGITS}, 2]]", f"[[0x{'f' * 9000}, 2]]", "[[1, 2, 3]]", "[5]", "5"])
+def test_odd_cells_of_panda70m(tmp_path: Path, cell: str) -> None:
+    good = "a,\"[['0:01', '0:02']]\",['x']"
+    (tmp_path / "list.csv").write_text(f"videoID,timestamp,caption\na,\"{cell}\",['y']\n{good}\n")
+    found = found_in(tmp_path / "list.csv", "panda70m")
+    assert [line["captions"] for line in found.lines] == [["x"]] and len(found.left_out) == 1
+
+
+def test_a_caption_that_looks_like_an_odd_list(tmp_path: Path) -> None:
+    (tmp_path / "list.tsv").write_text("video\tcaption\na.mp4\t[{[]: 1}]\n")
+    assert found_in(tmp_path / "list.tsv", "table").lines[0]["captions"] == ["[{[]: 1}]"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("layout", "good", "empty"),
+    [
+        ("panda70m", {"videoID": 7, "timestamp": [["0:01", "0:02"]], "caption": ["x"]}, "timestamp"),
+        ("webvid", {"videoid": 7, "name": "x", "page_dir": "p"}, "name"),
+        ("kinetics", {"label": "x", "youtube_id": 7, "time_start": 1, "time_end": 2}, "label"),
+        ("msvd", {"VideoID": 7, "Start": 1, "End": 2, "Language": "English", "Description": "x"}, "Description"),
+    ],
+)
+def test_published_tables_in_other_forms(
+    tmp_path: Path, layout: str, good: dict[str, object], empty: str, suffix: str
+) -> None:
+    """Numbers, lists and nothing in the place of text, and rows without a column."""
+    for name in ("7.mp4", "7_1_2.mp4", "8.mp4"):
+        (tmp_path / name).touch()
+    rows = [good, {**good, empty: None}]
+    source = tmp_path / f"list.{suffix}"
+    if suffix == "parquet":
+        import pyarrow as pa
+        from pyarrow.parquet import write_table
+
+        write_table(pa.Table.from_pylist(rows), source)
+    else:
+        rows += [{name: value for name, value in good.items() if name != lost} for lost in good]
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = found_in(source, layout)
+    assert [line["captions"] for line in found.lines] == [["x"]]
+    reasons = [entry["reason"] for entry in found.left_out]
+    assert sum(reason.startswith("there is no '") for reason in reasons) == len(rows) - 2
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("train", "train"), ("validate", "val"), ("test", "test"), ("kinetics_700", None)]
+)
+def test_kinetics_without_a_column_of_splits(tmp_path: Path, name: str, split: str | None) -> None:
+    (tmp_path / f"{name}.csv").write_text("label,youtube_id,time_start,time_end\nx,a,1,2\n")
+    assert [line.get("split") for line in found_in(tmp_path / f"{name}.csv", "kinetics").lines] == [split]

@@ -67,6 +67,21 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
     assert lines["train/playing_guitar/train.mp4"]["attributes"] == {"class": "playing guitar"}
 
 
+def test_kinetics_as_its_folders_are_published(tmp_path: Path) -> None:
+    source = tmp_path / "kinetics"
+    touch(source / "train" / "abseiling" / "0347ZoDXyP0_000095_000105.mp4")
+    touch(source / "train" / "playing_guitar" / "-bwYZwnwb8E_000013_000023.mp4")
+    touch(source / "val" / "air drumming" / "__NrybzYzUg_000415_000425.mp4")
+    touch(source / "test" / "abseiling" / "3E7Jib8Yq5M_000118_000128.mp4")
+    lines = by_key(imported(source, tmp_path))
+    assert {key: (line["captions"], line["split"]) for key, line in lines.items()} == {
+        "train/abseiling/0347ZoDXyP0_000095_000105.mp4": (["abseiling"], "train"),
+        "train/playing_guitar/-bwYZwnwb8E_000013_000023.mp4": (["playing guitar"], "train"),
+        "val/air drumming/__NrybzYzUg_000415_000425.mp4": (["air drumming"], "val"),
+        "test/abseiling/3E7Jib8Yq5M_000118_000128.mp4": (["abseiling"], "test"),
+    }
+
+
 def test_folders_of_pictures(tmp_path: Path) -> None:
     for name in ("lion", "zebra"):
         (tmp_path / "frames" / name).mkdir(parents=True)
