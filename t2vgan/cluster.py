@@ -40,12 +40,21 @@ class Command:
         return DelayedSubmission(self)
 
 
-def parameters(experiment: Experiment, *, name: str, alone: bool = False) -> dict[str, Any]:
-    """sbatch's options for the experiment; `alone`: for one task, as a worker of a sweep is."""
-    wanted, settings = experiment.cluster, experiment.trainer
-    tasks = max(1, wanted.gpus_per_node) if settings.devices == "auto" else settings.devices
+def tasks_per_node(experiment: Experiment) -> int:
+    """`trainer.devices`; `auto` is a task for each GPU of a node, and one where there are none.
+
+    In the job it has to be a number: from within a task of submitit Lightning cannot start further processes.
+    """
+    devices = experiment.trainer.devices
+    tasks = max(1, experiment.cluster.gpus_per_node) if devices == "auto" else devices
     if not isinstance(tasks, int):
         raise ConfigError(f"trainer.devices is {tasks}: a cluster's job needs a number, the processes of each node")
+    return tasks
+
+
+def parameters(experiment: Experiment, *, name: str, alone: bool = False) -> dict[str, Any]:
+    """sbatch's options for the experiment; `alone`: for one task, as a worker of a sweep is."""
+    wanted, settings, tasks = experiment.cluster, experiment.trainer, tasks_per_node(experiment)
     found: dict[str, Any] = {
         "job_name": name,
         "nodes": 1 if alone else settings.nodes,
@@ -55,6 +64,7 @@ def parameters(experiment: Experiment, *, name: str, alone: bool = False) -> dic
         "signal_delay_s": wanted.warning_s,
         "stderr_to_stdout": True,
         "setup": list(wanted.setup) or None,
+        "srun_args": ["--kill-on-bad-exit=1"],  # a task that dies ends the others, also those that would wait for it
         "additional_parameters": {"requeue": True, **wanted.options},
     }
     if wanted.partition:

@@ -84,7 +84,7 @@ class Evaluation:
     every_clips: int = 20_000
     monitor: str = "val/kid_probe"  # the best checkpoint is chosen by this metric
     mode: str = "min"
-    # Of the judge: clips and epochs that it learns from, width, seed; split: whose `attributes` it learns, of a manifest.
+    # Of the judge: clips and epochs to learn from, width, seed; split: of a manifest, whose `attributes` it learns.
     probe: dict[str, Any] = field(default_factory=lambda: {"clips": 8_000, "epochs": 8})
 
 

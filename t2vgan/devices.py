@@ -38,7 +38,7 @@ def settled(experiment: Experiment, val_clips: int, game: nn.Module | None = Non
         return experiment
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1  # MPS is one device
     most = max(1, min(min(cores(), 4) if on_cpu(experiment) else gpus, val_clips))
-    devices = max(n for n in range(1, most + 1) if experiment.data.batch % n == 0)
+    devices = max((n for n in range(1, most + 1) if shareable(experiment, n)), default=1)
     threads = settings.threads or (cores() // devices if devices > 1 and on_cpu(experiment) else 0)
     return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=devices, threads=threads))
 
@@ -103,10 +103,15 @@ def check_compilable(experiment: Experiment) -> None:
             raise ConfigError(f"trainer.compile: losses.{key} has to be computed by differences: method: finite")
 
 
+def shareable(experiment: Experiment, ranks: int) -> bool:
+    """Whether all micro-batches of all devices are of one size, so that no clip of the batch is left out."""
+    return experiment.data.batch % (ranks * experiment.trainer.accumulate) == 0
+
+
 def check_shareable(experiment: Experiment, ranks: int) -> None:
     """ConfigError where the batch cannot be shared equally by the devices of all nodes and their micro-batches."""
     batch, steps = experiment.data.batch, experiment.trainer.accumulate
-    if batch % (ranks * steps):
+    if not shareable(experiment, ranks):
         each = f" of {steps} micro-batches each (trainer.accumulate)" if steps > 1 else ""
         raise ConfigError(f"data.batch = {batch} cannot be shared equally by {ranks} devices{each}")
 

@@ -65,12 +65,17 @@ def main() -> None:
 
 
 def launch(args: argparse.Namespace, experiment: config.Experiment) -> None:
-    """Submits the command as a job with a run folder of its own, which it goes on with whenever it is started."""
-    from t2vgan import cluster, runs
+    """Submits a job with a run folder of its own, which it goes on with whenever it is started.
+
+    The folder has its settings before the job begins: so the same command finds the run while the job still waits, and
+    what is trained is what was launched, even if the experiment's file has changed since.
+    """
+    from t2vgan import cluster, resume, runs
 
     go_on = run_to_go_on_with(args, experiment)
     if go_on == FINISHED:
         return
+    experiment.trainer.devices = cluster.tasks_per_node(experiment)
     options = cluster.parameters(experiment, name=experiment.name)
     if args.print:
         print(cluster.script(Path("jobs"), options))
@@ -80,9 +85,12 @@ def launch(args: argparse.Namespace, experiment: config.Experiment) -> None:
         print(f"job {jobs[0]} trains {go_on} already: scancel {jobs[0]} first, or --new for another run")
         return
     run = go_on or runs.new_run_dir(experiment.name, experiment.run_dir)
+    if not go_on:
+        resume.write_settings(run, experiment)
     kept = [word for word in args.overrides if not word.startswith("run_dir=")]
-    named = ["--resume", str(run)] if args.resume else ["--experiment", args.experiment, f"run_dir={run}"]
-    (job,) = cluster.submit(run / "job", options, cluster.Command("t2vgan.fit", [*named, *kept]))
+    where = [f"trainer.nodes={experiment.trainer.nodes}", f"trainer.devices={experiment.trainer.devices}"]
+    words = ["--resume", str(run), *kept, *where]
+    (job,) = cluster.submit(run / "job", options, cluster.Command("t2vgan.fit", words))
     print(f"job {job}: {run}; what it says goes to {run / 'job'}")
 
 

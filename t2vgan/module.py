@@ -195,7 +195,12 @@ class T2VGAN(L.LightningModule):
         eyes = hasattr(critic, "eyes")
         size = critic.see_size if eyes else clips.video.shape[-1]
         shape = (3, frames, size, size)
-        grain = self.draw(clips, f"grain of {name}", lambda g: torch.randn(shape, generator=g).mul_(deviation))
+
+        def drawn(g: torch.Generator) -> Tensor:
+            return torch.randn(shape, generator=g, device=g.device).mul_(deviation)
+
+        # Where the clips are: of large frames a processor would draw for longer than a GPU trains.
+        grain = self.draw(clips, f"grain of {name}", drawn, device=self.device)
         if eyes:  # what it compares between frames it compares without noise
             return lambda video: critic.see(video, grain)
         return lambda video: critic.see(video + grain)
@@ -310,10 +315,15 @@ class T2VGAN(L.LightningModule):
         """Whether a loss of this player and critic has the need, such as `needs_contrast`."""
         return any(getattr(term.loss, need, False) for term in self.terms[side][critic].values())
 
-    def draw(self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor]) -> Tensor:
-        """One draw per clip, seeded by the clip and not by the rank, the worker or what was drawn before."""
+    def draw(
+        self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor], *, device: Any = "cpu"
+    ) -> Tensor:
+        """One draw per clip, seeded by the clip and not by the rank, the worker or what was drawn before.
+
+        `device`: that of the random numbers, which are others on another kind.
+        """
         seeds = (stable_seed(self.config.seed, clips.epoch, i, purpose) for i in clips.indices)
-        return torch.stack([how(torch.Generator().manual_seed(s)) for s in seeds]).to(self.device)
+        return torch.stack([how(torch.Generator(device).manual_seed(s)) for s in seeds]).to(self.device)
 
     def noise(self, clips: Clips, purpose: str = "noise") -> Tensor:
         return self.draw(clips, purpose, lambda g: torch.randn(self.generator.z_dim, generator=g))  # type: ignore[arg-type]

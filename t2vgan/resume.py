@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan import runs, sealed
-from t2vgan.config import ConfigError, Experiment, load, to_dict
+from t2vgan.config import ConfigError, Experiment, load, to_dict, to_yaml
 from t2vgan.system import written_whole
 
 # How and where a run is computed, and not what: two commands that differ in these alone mean the same run.
@@ -91,6 +92,17 @@ def is_finished(run: Path, clips: int) -> bool:
         return False
 
 
+def write_settings(run_dir: Path, experiment: Experiment) -> None:
+    """config.yaml, with which the run can be found and run again; other settings than before are kept beside it."""
+    config, wanted = run_dir / "config.yaml", to_yaml(dataclasses.replace(experiment, extends=None, run_dir=None))
+    if config.is_file() and config.read_text() != wanted:  # resumed with other settings: these hold from now on
+        before = run_dir / f"config.before-{sum(1 for _ in run_dir.glob('config.before-*')) + 1}.yaml"
+        with written_whole(before) as part:  # a copy: where the disk is full the run keeps the settings that it has
+            part.write_text(config.read_text())
+    with written_whole(config) as part:
+        part.write_text(wanted)
+
+
 def mark_finished(run: Path, clips_seen: int) -> None:
     with written_whole(run / FINISHED) as part:
         part.write_text(json.dumps({"clips_seen": clips_seen}) + "\n")
@@ -165,6 +177,8 @@ def try_to_hold(folder: Path) -> bool:
 
 def is_held(folder: Path) -> bool:
     """Whether another process has hold of the folder now."""
+    if folder.resolve() in _held:  # by this one, which would give it back as the file is closed
+        return False
     try:
         import fcntl
 

@@ -39,8 +39,13 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def refuse_used(path: Path) -> None:
-    if path.exists() and (not path.is_dir() or any(child.name != "job" for child in path.iterdir())):
+    """ValueError for a folder that holds more than a start leaves that was cut off before its config.yaml was there."""
+    if path.exists() and (not path.is_dir() or not all(_of_a_start(child.name) for child in path.iterdir())):
         raise ValueError(f"run_dir={path} is not empty: name a new folder, or go on with it by --resume {path}")
+
+
+def _of_a_start(name: str) -> bool:
+    return name in ("job", "lock") or (name.startswith(".") and name.endswith(".part"))
 
 
 def run_dirs(experiment: str | None = None) -> list[Path]:

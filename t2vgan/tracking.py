@@ -134,6 +134,26 @@ class ContinuedWandb(WandbLogger):
         self._fresh = False  # whether there are rows since the last flush
         self._flushed = 0  # bytes of W&B's file that were there at the last flush
 
+    @property
+    def experiment(self) -> Any:
+        """W&B's run; where its server does not answer one that is kept here, for training does not need it."""
+        import wandb
+        from wandb.errors import Error
+
+        try:
+            return super().experiment
+        except Error as error:
+            if self._offline:
+                raise
+            wandb.teardown()  # its service, which otherwise takes the run for one that has begun
+            self._offline = True
+            self._wandb_init["mode"] = "offline"
+            rank_zero_warn(
+                f"W&B cannot be reached ({str(error).splitlines()[0]}): this run is recorded in its folder; later: "
+                f"wandb sync {self._run_dir}/wandb/offline-run-*"
+            )
+            return super().experiment
+
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Numbers and media alike."""

@@ -36,7 +36,7 @@ from t2vgan.callbacks.publish import Publish
 from t2vgan.callbacks.recovery import Recovery
 from t2vgan.callbacks.samples import Samples
 from t2vgan.callbacks.vital_signs import VitalSigns
-from t2vgan.config import ConfigError, Experiment, to_dict, to_yaml
+from t2vgan.config import ConfigError, Experiment, to_dict
 from t2vgan.devices import (
     check_accumulable,
     check_compilable,
@@ -48,7 +48,7 @@ from t2vgan.devices import (
     spare_page_faults,
 )
 from t2vgan.reports import page
-from t2vgan.system import WARNINGS_OF_SLURM, as_json, written_whole
+from t2vgan.system import WARNINGS_OF_SLURM, as_json
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -199,7 +199,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     if experiment.trainer.compile:
         compile_parts(parts.game)
     if saved.get("settled") and saved["clips_seen"] >= experiment.clips:  # stopped between its end and the note of it
-        return ended(experiment, run_dir, saved["clips_seen"])
+        return ended(run_dir, saved["clips_seen"])
     lightning = trainer(
         experiment, run_dir, parts.extractor, rounds_done=saved.get("rounds", 0), fast_dev_run=fast_dev_run
     )
@@ -211,7 +211,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
         if parts.data.skipped:
             (run_dir / "skipped.json").write_text(as_json(parts.data.skipped, indent=1) + "\n")
             print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
-        ended(experiment, run_dir, int(parts.game.clips_seen))
+        ended(run_dir, int(parts.game.clips_seen))
     return run_dir
 
 
@@ -278,9 +278,9 @@ def take_up(run: Path, saved: dict[str, Any]) -> None:
         cut(run, saved.get("records", {}))
 
 
-def ended(experiment: Experiment, run_dir: Path, clips_seen: int) -> Path:
+def ended(run_dir: Path, clips_seen: int) -> Path:
     if run_dir.parent.name != "fast_dev_run":
-        resume.mark_finished(run_dir, max(clips_seen, experiment.clips))
+        resume.mark_finished(run_dir, clips_seen)
     draw_curves(run_dir)
     print(f"done: samples, curves.png and checkpoints are in {run_dir}")
     return run_dir
@@ -336,12 +336,23 @@ def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module, experiment: E
             )
     if content.get("vectors") not in (None, getattr(getattr(game, "text_pipeline", None), "version", None)):
         raise ConfigError(f"{checkpoint}: {assemble.OTHER_VECTORS.format(experiment.text.vectors)}")
+    check_batch(checkpoint, saved, experiment)
     return {
         **saved,
         "settled": owed.get("settled", False),
         "clips_seen": int(weights["clips_seen"]) if "clips_seen" in weights else 0,
         "rounds": content.get("global_step", 0),
     }
+
+
+def check_batch(checkpoint: Path, saved: dict[str, Any], experiment: Experiment) -> None:
+    """ConfigError where rounds are of another size than those that the checkpoint counts."""
+    before, now = saved.get("config", {}).get("data", {}).get("batch"), experiment.data.batch
+    if before not in (None, now):
+        raise ConfigError(
+            f"{checkpoint}: its rounds are of {before} clips, and now data.batch is {now}; a run's length and place in "
+            f"the data are counted in rounds: resume with data.batch={before}, or train anew with --new"
+        )
 
 
 def hurried(experiment: Experiment) -> Experiment:
@@ -365,13 +376,7 @@ def claim_run_dir(experiment: Experiment, go_on: Path | None, fast_dev_run: bool
     if not go_on:
         resume.hold(run_dir)
     os.environ["T2VGAN_RUN_DIR"] = str(run_dir)
-    config, wanted = run_dir / "config.yaml", to_yaml(dataclasses.replace(experiment, extends=None, run_dir=None))
-    if config.is_file() and config.read_text() != wanted:  # resumed with other settings: these hold from now on
-        before = run_dir / f"config.before-{sum(1 for _ in run_dir.glob('config.before-*')) + 1}.yaml"
-        with written_whole(before) as part:  # a copy: where the disk is full the run keeps the settings that it has
-            part.write_text(config.read_text())
-    with written_whole(config) as part:
-        part.write_text(wanted)
+    resume.write_settings(run_dir, experiment)
     with (run_dir / "commit.txt").open("a") as file:  # a resumed run may go on with newer code: it says so
         file.write(runs.commit() + "\n")
     return run_dir

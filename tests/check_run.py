@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from t2vgan.checkpoint import load_generator
+from t2vgan.config import load, to_dict
 from t2vgan.video.decode import probe_video
 
 MEDIA = ("samples/video.path", "samples/video.caption", "attention/maps.path", "report.path")
@@ -33,10 +34,32 @@ def main(run: Path) -> None:
         once = [(item["clips_seen"], name) for item in logged for name in item if name.startswith(("d/", "g/", "val/"))]
         if len(once) != len(set(once)):
             raise SystemExit(f"{record}: rows came twice")
-        (settings,) = (entry["run"] for entry in records(record) if entry["type"] == "run")
-        print(f"{record.name}: {len(settings['config']['update'])} settings, group {settings.get('run_group')}")
+        check_record(run, record, card["clips_seen"])
     for video in found(run, "wandb/offline-run-*/files/media/videos/**/*.mp4"):
         print(f"{video}: {probe_video(video).frames} frames")
+
+
+def check_record(run: Path, record: Path, clips_seen: int) -> None:
+    """Settings, x axis and model, as Weights & Biases' file has them."""
+    entries, experiment = records(record), load(run / "config.yaml")
+    (begun,) = (entry["run"] for entry in entries if entry["type"] == "run")
+    settings, wanted = begun["config"]["update"], to_dict(experiment)
+    for key in ("name", "seed", "clips", "data", "generator", "losses"):
+        same(record, key, settings[key], wanted[key])
+    axes = [entry["metric"]["step_metric"] for entry in entries if entry.get("metric", {}).get("glob_name") == "*"]
+    same(record, "x axis of every curve", axes[-1:], ["clips_seen"])
+    (model,) = (entry["artifact"] for entry in entries if entry["type"] == "artifact")
+    same(record, "artifact", (model["name"], model["type"]), (f"{experiment.name}-generator", "model"))
+    best = json.loads((run / "checkpoints" / "best.json").read_text())
+    same(record, "artifact's metadata", json.loads(model["metadata"]), {"clips_seen": clips_seen, "best": best})
+    files = sorted(file["path"] for file in model["manifest"]["contents"])
+    same(record, "artifact's files", files, ["best_generator.safetensors", "generator.safetensors"])
+    print(f"{record.name}: {len(settings)} settings, group {begun.get('run_group')}, {model['name']} of {files}")
+
+
+def same(record: Path, what: str, there: object, wanted: object) -> None:
+    if there != wanted:
+        raise SystemExit(f"{record}: {what}: {there}, not {wanted}")
 
 
 def history(record: Path) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from t2vgan import cluster, fit, sweep
 from t2vgan.command import run_command
-from t2vgan.config import ConfigError, load, to_yaml
+from t2vgan.config import ConfigError, load
 
 SMOKE_SWEEP = Path(__file__).resolve().parent.parent / "experiments" / "sweeps" / "smoke.yaml"
 ASKED = [
@@ -48,6 +49,7 @@ def test_the_script_says_what_the_experiment_asks_for(monkeypatch, capsys):
     ):
         assert f"#SBATCH {line}\n" in out
     assert "#SBATCH --signal=USR2@120\n" in out and "srun --unbuffered" in out
+    assert " --kill-on-bad-exit=1 " in out, "a task that dies ends the job"
     assert not Path("runs").exists(), "looking leaves nothing behind"
 
 
@@ -109,7 +111,10 @@ def test_what_slurm_says_when_it_takes_no_job(tmp_path: Path, monkeypatch: pytes
             cluster.submit(tmp_path / "jobs", options, cluster.Command("t2vgan.fit", []), jobs=jobs)
 
 
-def test_a_run_that_a_job_trains_is_not_queued_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+@pytest.mark.parametrize("own", [(), ("run_dir=mine",)])
+def test_a_run_that_a_job_trains_or_waits_for_is_not_queued_again(
+    own: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
     """SLURM as three programs: `sbatch` takes job 17, `squeue` knows the jobs of a file."""
     programs, queue = tmp_path / "bin", tmp_path / "queue"
     programs.mkdir()
@@ -119,11 +124,17 @@ def test_a_run_that_a_job_trains_is_not_queued_again(tmp_path: Path, monkeypatch
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
     monkeypatch.setattr(cluster.shutil, "which", lambda name, **more: str(programs / name))
-    run = tmp_path / "runs" / "smoke" / "00000"
-    run.mkdir(parents=True)
-    (run / "config.yaml").write_text(to_yaml(load("smoke")))  # as a run has that was begun
-    words = ("--experiment", "smoke", "--launch", "slurm")
-    assert said(monkeypatch, capsys, fit, *words).startswith("job 17: runs/smoke/00000;")
-    assert said(monkeypatch, capsys, fit, *words).startswith("job 17 trains runs/smoke/00000 already: scancel 17 first")
+    run = own[0].removeprefix("run_dir=") if own else "runs/smoke/00000"
+    words = ("--experiment", "smoke", "--launch", "slurm", "trainer.devices=auto", *own)
+    assert said(monkeypatch, capsys, fit, *words).startswith(f"job 17: {run};")
+    assert said(monkeypatch, capsys, fit, *words).startswith(f"job 17 trains {run} already: scancel 17 first")
     queue.write_text("18\n")  # the job is over
-    assert said(monkeypatch, capsys, fit, *words).startswith("job 17: runs/smoke/00000;")
+    assert said(monkeypatch, capsys, fit, *words).startswith(f"job 17: {run};")
+    assert [path.parent.name for path in tmp_path.glob("**/config.yaml")] == [Path(run).name], "one run all along"
+
+    command = pickle.loads((tmp_path / run / "job" / "17_submitted.pkl").read_bytes()).function
+    where = ["trainer.devices=auto", "trainer.nodes=1", "trainer.devices=1"]  # later ones hold
+    assert command.arguments == ["--resume", run, *where]
+    asked = load(tmp_path / run / "config.yaml", command.arguments[2:])
+    cluster_run = load("smoke", ["trainer.devices=1"])
+    assert asked == dataclasses.replace(cluster_run, extends=None)

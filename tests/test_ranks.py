@@ -6,7 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +79,21 @@ def test_another_process_that_is_gone_is_known_by_its_error(error: BaseException
     assert ranks.lost_another(error) == lost
 
 
+def started(command: list[str], **options: Any) -> list[subprocess.Popen[str]]:
+    """Two processes, as torchrun would start them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {**os.environ, "TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return [
+        subprocess.Popen(
+            command, env={**shared, "RANK": str(i), "LOCAL_RANK": str(i)}, stderr=subprocess.PIPE, text=True, **options
+        )
+        for i in range(2)
+    ]
+
+
 SCRIPT = """
 import sys
 from t2vgan import ranks
@@ -102,24 +119,35 @@ run_command(main)
 @pytest.mark.parametrize("mistake", ["", "decided", "first"])
 def test_rank_zero_goes_first_and_decides(tmp_path: Path, mistake: str):
     (tmp_path / "script.py").write_text(SCRIPT)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {**os.environ, "TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [
         sys.executable,
         str(tmp_path / "script.py"),
         str(tmp_path / "order.txt"),
         *([mistake] if mistake else []),
     ]
-    processes = [
-        subprocess.Popen(
-            command, env={**shared, "RANK": str(i), "LOCAL_RANK": str(i)}, stderr=subprocess.PIPE, text=True
-        )
-        for i in range(2)
-    ]
+    processes = started(command)
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [p.returncode for p in processes] == ([2, 2] if mistake else [0, 0]), said
     assert [text.count("t2vgan: error: a mistake") for text in said] == ([1, 0] if mistake else [0, 0])
     assert (tmp_path / "order.txt").read_text().split() == ["0", "1"]
+
+
+@pytest.mark.slow
+def test_a_process_of_a_run_that_dies_ends_the_other_one_which_says_so(tmp_path: Path):
+    words = ["run_dir=run", "logger.wandb=off", "trainer.accelerator=cpu", "clips=8000", "trainer.threads=1"]
+    words += ["trainer.checkpoint_every_clips=8", "evaluation.every_clips=8000", "samples.every_clips=8000"]
+    first, second = started([sys.executable, "-m", "t2vgan.fit", "--experiment", "smoke", *words], cwd=tmp_path)
+    until = time.monotonic() + 200
+    try:
+        while not (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file():
+            assert time.monotonic() < until and first.poll() is second.poll() is None
+            time.sleep(0.1)
+        second.kill()
+        said = first.communicate(timeout=60)[1]
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.communicate()
+    assert first.returncode == 2, said
+    assert "t2vgan: error: another process of the run has ended, and this one with it" in said
+    assert said.rstrip().endswith("the same command goes on from the last checkpoint") and "Traceback" not in said

@@ -74,6 +74,16 @@ def test_a_folder_with_something_in_it_is_refused():
     assert Path("mine/config.yaml").read_text() == "name: x"
 
 
+def test_what_a_start_leaves_that_was_cut_off_is_no_run():
+    Path("mine/job").mkdir(parents=True)
+    for name in ("lock", ".config.yaml.123.part"):
+        Path("mine", name).write_text("")
+    assert new_run_dir("lions", "mine") == Path("mine")
+    Path("mine/.notes").write_text("mine")
+    with pytest.raises(ValueError, match="run_dir=mine is not empty"):
+        new_run_dir("lions", "mine")
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused():
     Path("mine").write_text("")
     with pytest.raises(ValueError, match="run_dir=mine"):

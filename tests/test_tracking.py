@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +160,36 @@ def test_rows_before_a_checkpoint_outlive_a_killed_process_and_come_once(tmp_pat
     process(second, {"clips_seen": 16.0, "val/y": 3.0})
     rows = [(row["clips_seen"], row.get("d/x"), row.get("val/y")) for row in wandb_rows(tmp_path)]
     assert rows == [(8, 1, None), (16, 2, None), (16, None, 3)]
+
+
+UNREACHABLE = """
+import sys
+from pathlib import Path
+from t2vgan.command import run_command
+from t2vgan.tracking import ContinuedWandb
+
+def main():
+    logger = ContinuedWandb(Path("."), id="x", project="p", offline=False, resume="allow")
+    logger.log_metrics({"clips_seen": 8.0, "d/x": 1.0}, step=0)
+    logger.flush()
+
+run_command(main)
+"""
+
+
+def test_a_server_that_does_not_answer_is_no_reason_not_to_train(tmp_path: Path):
+    with socket.socket() as probe:  # a port at which nobody listens
+        probe.bind(("127.0.0.1", 0))
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_SILENT": "true", "WANDB_INIT_TIMEOUT": "2"}
+        environment |= {"WANDB_BASE_URL": f"http://127.0.0.1:{probe.getsockname()[1]}", "WANDB_API_KEY": "a" * 40}
+        environment.pop("WANDB_SERVICE", None)
+        command = [sys.executable, "-c", UNREACHABLE]
+        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^t2vgan: warning: W&B cannot be reached .* later: wandb sync \S*wandb/offline-run-\*$",
+                     ended.stderr, re.MULTILINE)  # fmt: skip
+    assert "Traceback" not in ended.stderr and ended.stderr.count("t2vgan:") == 1
+    assert [(row["clips_seen"], row["d/x"]) for row in wandb_rows(tmp_path)] == [(8, 1)]
 
 
 def wandb_rows(run: Path) -> list[dict[str, Any]]:

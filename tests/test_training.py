@@ -13,10 +13,12 @@ import pytest
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import devices, system, training
+from t2vgan import devices, resume, system, training
+from t2vgan.callbacks.checkpointing import Checkpointing
 from t2vgan.callbacks.ema import EMA
+from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.config import ConfigError, load, to_dict
-from t2vgan.devices import check_accumulable, check_compilable, precision, settled
+from t2vgan.devices import check_accumulable, check_compilable, check_shareable, precision, settled
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.training import (
     claim_run_dir,
@@ -114,6 +116,17 @@ def test_a_full_disk_leaves_the_settings_of_a_run_as_they_are(monkeypatch: pytes
     assert (run_dir / "config.yaml").read_text() == before and not list(run_dir.glob(".*"))
 
 
+def test_a_start_that_was_cut_off_before_its_settings_were_written_leaves_a_folder_to_begin_in():
+    left = Path("mine")
+    left.mkdir()
+    for name in ("lock", ".config.yaml.123.part"):
+        (left / name).write_text("process 123")
+    mine = load("smoke", ["run_dir=mine"])
+    assert resume.existing(mine) is None
+    training.check_in_time(mine, None)
+    assert claim_run_dir(mine, None, fast_dev_run=False) == left and (left / "config.yaml").is_file()
+
+
 def test_processes_of_one_run_share_its_folder(monkeypatch: pytest.MonkeyPatch):
     run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
     assert os.environ["T2VGAN_RUN_DIR"] == str(run_dir)
@@ -150,6 +163,7 @@ def test_the_average_acts_first():
     made: Any = trainer()
     ours = [type(callback) for callback in made.callbacks if type(callback).__module__.startswith("t2vgan")]
     assert ours[0] is EMA and len(ours) == 15
+    assert ours[-2:] == [ProgressBar, Checkpointing], "killed before its end was done, a run does it again"
 
 
 def test_several_devices_exchange_gradients_themselves():
@@ -172,6 +186,20 @@ def test_automatic_devices_share_the_batch_among_processes_on_a_cpu(
     assert (found.devices, found.threads) == expected
     asked = load("smoke", ["trainer.devices=2", f"data.batch={batch}"])
     assert settled(asked, val) == asked
+
+
+@pytest.mark.parametrize(
+    ("cores", "batch", "accumulate", "expected"), [(2, 12, 4, 1), (4, 8, 4, 2), (4, 8, 8, 1), (4, 16, 2, 4)]
+)
+def test_automatic_devices_share_the_batch_in_equal_micro_batches(
+    monkeypatch: pytest.MonkeyPatch, cores: int, batch: int, accumulate: int, expected: int
+):
+    monkeypatch.setattr(devices, "cores", lambda: cores)
+    monkeypatch.setattr(devices, "gpu_found", lambda: False)
+    asked = load("smoke", ["trainer.devices=auto", f"data.batch={batch}", f"trainer.accumulate={accumulate}"])
+    found = settled(asked, 50)
+    assert found.trainer.devices == expected
+    check_shareable(found, expected)
 
 
 @pytest.mark.parametrize(("gpus", "expected"), [(0, 1), (1, 1), (3, 2), (8, 8)])
@@ -214,6 +242,8 @@ def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_dif
     torch.save({"state_dict": game.state_dict(), "callbacks": saved, "global_step": 3}, tmp_path / "last.ckpt")
     found = training.check_checkpoint_fits(tmp_path / "last.ckpt", game, smoke)
     assert (found["world_size"], found["settled"], found["rounds"]) == (2, True, 3)
+    with pytest.raises(ConfigError, match=r"of 8 clips, and now data.batch is 16; .*: resume with data.batch=8, or"):
+        training.check_checkpoint_fits(tmp_path / "last.ckpt", game, load("smoke", ["data.batch=16"]))
     other = load("smoke", ["generator.width=16", "trainer.devices=2"])
     for net in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
         with pytest.raises(ConfigError, match=r"settings differ: generator.width \(32 there, 16 here\); resume"):
@@ -221,6 +251,12 @@ def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_dif
     torch.save({"state_dict": game.state_dict(), "vectors": "1-abc"}, tmp_path / "last.ckpt")
     with pytest.raises(ConfigError, match=r"last\.ckpt: trained with other word vectors than text\.vectors = glove"):
         training.check_checkpoint_fits(tmp_path / "last.ckpt", game, smoke)
+
+
+def test_a_run_is_finished_with_the_clips_that_it_has_seen():
+    run_dir = claim_run_dir(load("smoke"), None, fast_dev_run=False)
+    training.ended(run_dir, 40)
+    assert resume.is_finished(run_dir, 40) and not resume.is_finished(run_dir, 64)
 
 
 @pytest.mark.parametrize(("before", "said"), [(1, "trained by 1 process so far, goes on with 2"), (2, "")])

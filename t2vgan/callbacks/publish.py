@@ -17,7 +17,8 @@ class Publish(Callback):
     """When training ends: the artifact `<name>-generator` of type model, with the best and the last generator and the
     best one's record as metadata, and the run's page as `report`.
 
-    Offline they lie in the run's W&B folder until `wandb sync`. Has to come after the callbacks that write the files.
+    Offline they lie in the run's W&B folder until `wandb sync`. Has to come after the callbacks that write the files,
+    but for `Checkpointing`, which Lightning has act last: its checkpoint says that nothing is left to be done.
 
     Args:
         folder: `checkpoints/` of the run folder.

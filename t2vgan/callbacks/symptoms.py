@@ -31,7 +31,8 @@ def symptoms(real: Video, fake: Video) -> dict[str, float]:
     """Of equally many small clips: `clips/*` (see `effective_clips`), `motion/energy_ratio` and `turning/*`.
 
     `turning/*` is the share of clips that turn round, of those that move. Left out is what cannot be told: everything
-    of fewer than `LEAST_CLIPS` clips, or of generated ones that are not finite, motion beside real clips that do not move, turning of clips of under 4 frames.
+    of fewer than `LEAST_CLIPS` clips and of generated ones that are not finite, motion beside real clips that do not
+    move, turning of clips of under 4 frames.
     """
     found: dict[str, float] = {}
     if len(real) < LEAST_CLIPS or not bool(torch.isfinite(fake).all()):  # of what has no colours nothing can be told

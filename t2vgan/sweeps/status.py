@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from t2vgan import resume
 from t2vgan.sweeps.plan import Plan
 from t2vgan.sweeps.worker import Sweep, parameters
 
@@ -35,7 +36,7 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
         found.append(
             {
                 "number": trial.number,
-                "state": trial.state.name.lower().replace("complete", "done").replace("fail", "failed"),
+                "state": state(sweep, trial),
                 "parameters": parameters(sweep.plan, trial.params),
                 "mean": mean,
                 "half": half,
@@ -44,6 +45,13 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def state(sweep: Sweep, trial: Any) -> str:
+    """In the record a trial whose worker was stopped runs for ever; what is running is held by somebody."""
+    name = trial.state.name.lower().replace("complete", "done").replace("fail", "failed")
+    stopped = name == "running" and not resume.is_held(sweep.folder / f"{trial.number:05d}")
+    return "stopped" if stopped else name
 
 
 def varied(plan: Plan) -> list[str]:

@@ -30,6 +30,7 @@ from t2vgan.system import WARNINGS_OF_SLURM
 
 POLL_S = 0.5
 PATIENCE_S = 120  # for a run to save and end when it is told to
+HOPELESS = 3  # trials that fail with the same words, before any other, end the sweep
 
 
 class Stopped(KeyboardInterrupt):
@@ -162,8 +163,10 @@ def work(sweep: Sweep) -> None:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, *WARNINGS_OF_SLURM)}
     try:
+        failures: list[str] = []  # of all trials of this worker, "" for one that did not fail
         while (trial := next_trial(sweep)) is not None:
-            run_trial(sweep, trial)
+            failures.append(run_trial(sweep, trial))
+            refuse_hopeless(sweep, failures)
     except Stopped:
         if asked and asked[0] in WARNINGS_OF_SLURM and cluster.requeue():
             print("waiting in the queue again", flush=True)
@@ -171,6 +174,16 @@ def work(sweep: Sweep) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def refuse_hopeless(sweep: Sweep, failures: list[str]) -> None:
+    """ConfigError where the first trials have all failed in one way: a sweep without end would do nothing else."""
+    if failures[0] and failures == HOPELESS * failures[:1]:
+        why = failures[0].removeprefix("t2vgan: error: ")
+        raise ConfigError(
+            f"{sweep.plan.path}: the first {HOPELESS} trials have all failed with: {why}; mend that, then start the "
+            "sweep again"
+        )
 
 
 def work_together(sweep: Sweep, file: Path, workers: int, storage: str | None) -> None:
@@ -236,8 +249,8 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-def run_trial(sweep: Sweep, trial: Any) -> None:
-    """Trains every seed and tells the record what came of it."""
+def run_trial(sweep: Sweep, trial: Any) -> str:
+    """Trains every seed and tells the record what came of it; returns why it failed, "" when it did not."""
     import optuna
 
     plan, chosen = sweep.plan, parameters(sweep.plan, trial.params)
@@ -252,7 +265,7 @@ def run_trial(sweep: Sweep, trial: Any) -> None:
         if ended == "pruned":
             trial.set_user_attr("why", f"stopped early at {_values(run, plan.metric)[-1]:.4g}")
             sweep.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return
+            return ""
         measured = _values(run, plan.metric)
         if not ended:
             _check_metric(sweep, trial, run)
@@ -261,11 +274,12 @@ def run_trial(sweep: Sweep, trial: Any) -> None:
             trial.set_user_attr("why", why)
             sweep.study.tell(trial, state=optuna.trial.TrialState.FAIL)
             print(f"trial {trial.number} failed: {why}; {run.with_suffix('.txt')} has what it said", flush=True)
-            return
+            return why
         values.append(measured[-1])
         trial.set_user_attr("values", values)
     sweep.study.tell(trial, statistics.fmean(values))
     print(f"trial {trial.number}: {plan.metric} = {statistics.fmean(values):.4g}", flush=True)
+    return ""
 
 
 def _check_metric(sweep: Sweep, trial: Any, run: Path) -> None:

@@ -11,7 +11,7 @@ scratch="$(mktemp -d)"
 cd "$scratch"
 echo "in $scratch"
 
-fit() { "$python" -m t2vgan.fit --experiment smoke trainer.nodes=2 trainer.devices=1 trainer.accelerator=cpu \
+fit() { "$python" -m t2vgan.fit --experiment smoke trainer.nodes=2 trainer.devices=auto trainer.accelerator=cpu \
     trainer.precision=32-true cluster.cpus_per_task=1 trainer.checkpoint_every_clips=16 logger.wandb=off "$@"; }
 
 wait_for() { # JOB: until it has left the queue
@@ -20,6 +20,12 @@ wait_for() { # JOB: until it has left the queue
 
 echo "== the script"
 fit --launch slurm --print | grep -q -- "--nodes=2"
+
+echo "== one node, and as many processes as the job has tasks"
+job=$(fit --launch slurm run_dir=alone clips=16 trainer.nodes=1 | sed -n 's/^job \([0-9]*\):.*/\1/p')
+wait_for "$job"
+test -f alone/finished.json || { tail -n 20 alone/job/*.out; exit 1; }
+[ "$(ls alone/config*.yaml)" = alone/config.yaml ]  # it trained with the settings that it was launched with
 
 echo "== two nodes, one run"
 job=$(fit --launch slurm run_dir=whole | sed -n 's/^job \([0-9]*\):.*/\1/p')

@@ -83,6 +83,19 @@ def test_failed_and_nan_trials_are_recorded_as_such(
     assert "has what it said" in capsys.readouterr().out
 
 
+def test_a_sweep_of_which_nothing_can_come_ends(monkeypatch: pytest.MonkeyPatch):
+    runs = Runs(monkeypatch, lambda s: "t2vgan: error: generator: 'continuous' has no option 'widht'")
+    spec = {"generator.widht": {"min": 0.1, "max": 0.9}}
+    plan = plan_of(method="random", parameters=spec)  # no run_cap
+    for tries in (1, 2):  # given again, as when it was mended
+        with pytest.raises(ConfigError, match=r"the first 3 trials have all failed with: generator: .*; mend that"):
+            worker.work(worker.open_sweep(plan))
+        assert len(runs.started) == 3 * tries
+    runs.value = lambda s: f"t2vgan: error: {s['generator.widht']} is too much"  # each in words of its own
+    worker.work(worker.open_sweep(plan_of(method="random", parameters=spec, run_cap=10)))
+    assert len(runs.started) == 10
+
+
 def test_a_metric_that_no_validation_has_ends_the_sweep_at_its_first_trial(monkeypatch: pytest.MonkeyPatch):
     runs = Runs(monkeypatch, lambda s: 0.5)
     sweep = worker.open_sweep(plan_of(method="grid", metric={"name": "val/kid_prob"}))
@@ -165,7 +178,9 @@ def test_a_trial_that_another_worker_has_is_left_to_it(monkeypatch: pytest.Monke
         runs = Runs(monkeypatch, lambda s: 1.0)
         worker.work(worker.open_sweep(plan))
         assert {Path(run).parent.name for run in runs.started} == {"00001"}
+        assert [row["state"] for row in status.rows(worker.open_sweep(plan))] == ["running", "done"]
         other.send_signal(signal.SIGKILL)
+    assert [row["state"] for row in status.rows(worker.open_sweep(plan))] == ["stopped", "done"], "nobody holds it"
     worker.work(worker.open_sweep(plan))
     assert sorted({Path(run).parent.name for run in runs.started}) == ["00000", "00001"]
 
@@ -212,6 +227,18 @@ def test_another_question_under_the_same_name_is_refused():
     ):
         worker.open_sweep(plan_of(method="bayes"))
     worker.open_sweep(plan_of(run_cap=7))  # how many is no other question
+
+
+def test_a_database_in_the_place_of_the_journal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    runs = Runs(monkeypatch, lambda s: float(s["g_optim.lr"]))
+    spec = {"g_optim.lr": {"values": [1e-4, 1e-3]}}
+    words = [str(file(Path.cwd(), method="grid", parameters=spec)), "--storage", "sqlite:///sweep.db"]
+    for more in ([], [], ["--status"]):  # nothing is run twice
+        monkeypatch.setattr(sys, "argv", ["sweep", *words, *more])
+        main()
+        assert "tried: 2 trials" in (out := capsys.readouterr().out) and out.count("done") == 2
+    assert sorted(runs.started) == [f"runs/sweeps/tried/0000{i}/run" for i in (0, 1)]
+    assert Path("sweep.db").is_file() and not Path("runs/sweeps/tried/journal.log").exists()
 
 
 def test_ranges_are_kept_to(monkeypatch: pytest.MonkeyPatch):
