@@ -46,6 +46,7 @@ class Look:
     trial: Trial | None = None
     tried: Seen = ()  # what could have been shown instead
     twin: Seen = ()  # of other clips of the same captions
+    clear: Seen = ()  # what moves in the real ones, without noise
     z: Tensor | None = None
 
 
@@ -171,6 +172,9 @@ class T2VGAN(L.LightningModule):
             if twin is not None and self.wanted("g", name, "needs_twin"):
                 with torch.no_grad():
                     looks[name].twin = see(pick(self.augment(twin, draws), where))
+            if see != critic.see and self.wanted("g", name, "needs_numbers"):
+                with torch.no_grad():
+                    looks[name].clear = critic.clear(pick(real, where))
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, see(pick(other, where))
@@ -277,7 +281,7 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
-        rest = {"trial": look.trial, "tried": look.tried, "z": look.z, "twin": look.twin, "part": told.part}
+        rest = {"trial": look.trial, "tried": look.tried, "z": look.z, "twin": look.twin, "clear": look.clear, "part": told.part}
         if critic.blind:
             return Play(*seen, **rest)
         if self.wanted(side, name, "needs_trial_features"):

@@ -76,11 +76,14 @@ class ImagenetEyes(nn.Module):
         self.stem = FoldedConv(net._conv_stem, net._bn0, activate=True)
         self.blocks = nn.ModuleList(FoldedBlock(block) for block in net._blocks[: max(LEVELS) + 1])
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, frames: Tensor, levels: int = len(LEVELS)) -> tuple[Tensor, ...]:
+        """The first `levels` maps, and no further."""
         x = self.stem(frames.mul(127.5 / 128))  # the network was trained on (x - 127) / 128
-        levels = []
+        found: list[Tensor] = []
         for i, block in enumerate(self.blocks):
+            if len(found) == levels:
+                break
             x = block(x)
             if i in LEVELS:
-                levels.append(x)
-        return tuple(levels)
+                found.append(x)
+        return tuple(found)

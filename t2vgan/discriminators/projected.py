@@ -88,6 +88,16 @@ class Projected(nn.Module):
         `grain` `(b, 3, t, see_size, see_size)` is added for the eyes alone: noise in the brightness that is compared
         between frames hides small steps, and the camera was obeyed 7 to 9 points less.
         """
+        seen = self.levels(video, grain)
+        return (*seen, self.moves(video, seen[0])) if self.match is not None else seen
+
+    def clear(self, video: Tensor) -> tuple[Tensor, ...]:
+        """Only what moves, seen without noise; for `read`. Noise on every frame hides a part of each motion: real clips
+        were read too slow, and what they steer became as slow.
+        """
+        return (self.moves(video, self.levels(video, None, count=1)[0]),)
+
+    def levels(self, video: Tensor, grain: Tensor | None, count: int = len(LEVELS)) -> tuple[Tensor, ...]:
         b, _, t, h, w = video.shape
         frames = video.transpose(1, 2).reshape(b * t, 3, h, w).contiguous(memory_format=torch.channels_last)
         if h != self.see_size:
@@ -95,21 +105,25 @@ class Projected(nn.Module):
         if grain is not None:
             frames = frames + grain.transpose(1, 2).flatten(0, 1).to(frames)
         seen = []
-        for i, level in enumerate(self.look(frames)):
+        for i, level in enumerate(self.look(frames, count)):
             mixed = F.conv2d(level, getattr(self, f"mix{i}"))
             seen.append(mixed.reshape(b, -1, *mixed.shape[-2:]))
-        if self.match is not None:
-            fine = seen[0] if seen[0].shape[-1] == self.match.size else F.adaptive_avg_pool2d(seen[0], self.match.size)
-            seen.append(self.match(video, fine.unflatten(1, (t, -1))))
         return tuple(seen)
 
-    def look(self, frames: Tensor) -> tuple[Tensor, ...]:
+    def moves(self, video: Tensor, fine: Tensor) -> Tensor:
+        """What the frames have in common, and where: of their brightness and of the finest maps, `(b, t * c, h', w')`."""
+        assert self.match is not None
+        if fine.shape[-1] != self.match.size:
+            fine = F.adaptive_avg_pool2d(fine, self.match.size)
+        return self.match(video, fine.unflatten(1, (video.shape[2], -1)))
+
+    def look(self, frames: Tensor, count: int = len(LEVELS)) -> tuple[Tensor, ...]:
         if frames.device.type == "cpu" and self.training:
             # The backward pass of a depthwise convolution takes twice as long in bfloat16 as in float32 on a CPU; and
             # what has no way back is seen in the same numbers, or the critic could tell real clips by their rounding.
             with torch.autocast("cpu", enabled=False):
-                return self.eyes(frames.float())
-        return self.eyes(frames)
+                return self.eyes(frames.float(), count)
+        return self.eyes(frames, count)
 
     def features(self, seen: tuple[Tensor, ...], times: Tensor) -> tuple[Tensor, ...]:
         when = self.when(times)

@@ -38,7 +38,7 @@ class Steer:
 
     def generator(self, play: Play) -> Scalar:
         with torch.no_grad():
-            mean, log_variance = play.critic.read(play.real, play.times)
+            mean, log_variance = play.critic.read(play.clear or play.real, play.times)
             variance = torch.exp(log_variance)
             seen = (1 - 3 * variance).clamp(min=0)
             squares = (mean.square() - seen * variance)[:, SPEED]
