@@ -281,7 +281,14 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
-        rest = {"trial": look.trial, "tried": look.tried, "z": look.z, "twin": look.twin, "clear": look.clear, "part": told.part}
+        rest = {
+            "trial": look.trial,
+            "tried": look.tried,
+            "z": look.z,
+            "twin": look.twin,
+            "clear": look.clear,
+            "part": told.part,
+        }
         if critic.blind:
             return Play(*seen, **rest)
         if self.wanted(side, name, "needs_trial_features"):

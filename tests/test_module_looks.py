@@ -156,6 +156,19 @@ def test_real_and_fake_are_seen_in_the_same_noise_which_is_the_clip_s_own(words:
     assert grains[0].std() == pytest.approx(0.3, rel=0.2)
 
 
+def test_what_steers_is_read_without_noise(words: TextPipeline, make_clips: MakeClips):
+    critic = {"name": "projected", "frames": 2, "see_size": 32, "channels": 4, "width": 8, "match": True}
+    losses = {f"{side}/frames/{name}": 1.0 for side in "dg" for name in ("hinge", "steer")}
+    given = {"discriminators": {"frames": critic}, "losses": losses, "clips": 100, "augment": {"noise": 0.3}}
+    game = assemble.model(smoke(**given), words)
+    look = look_of(game, make_clips(range(3)))["frames"]
+    assert len(look.clear) == 1 and look.clear[0].shape == look.real[-1].shape
+    assert not torch.equal(look.clear[0], look.real[-1])
+    game.augment.noise = 0.0
+    look = look_of(game, make_clips(range(3)))["frames"]
+    assert look.clear == (), "without noise there is one look for everything"
+
+
 def test_a_twin_is_another_clip_of_the_same_captions(words: TextPipeline, make_clips: MakeClips):
     wanted = one_critic(losses={"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "g/frames/energy": 1.0})
     game, plain = assemble.model(wanted, words), assemble.model(one_critic(), words)

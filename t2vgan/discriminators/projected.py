@@ -111,7 +111,7 @@ class Projected(nn.Module):
         return tuple(seen)
 
     def moves(self, video: Tensor, fine: Tensor) -> Tensor:
-        """What the frames have in common, and where: of their brightness and of the finest maps, `(b, t * c, h', w')`."""
+        """What frames have in common, and where: of brightness and of the finest maps, `(b, channels, h', w')`."""
         assert self.match is not None
         if fine.shape[-1] != self.match.size:
             fine = F.adaptive_avg_pool2d(fine, self.match.size)

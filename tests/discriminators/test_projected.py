@@ -53,6 +53,8 @@ def test_noise_is_for_the_eyes_alone():
     features = looker.match.features.displacements
     assert (plain[-1] - noisy[-1])[:, :features].abs().max() > 1e-3
     assert torch.equal(plain[-1][:, features:], noisy[-1][:, features:])
+    (clear,) = looker.clear(frames)
+    assert torch.equal(clear, plain[-1]), "for what is read off it there is a look without noise"
 
 
 def test_frames_are_enlarged_to_what_the_eyes_were_trained_for(eyes: ImagenetEyes):

@@ -71,6 +71,17 @@ def test_numbers_go_to_what_is_read_off_the_real_clip(make_play: Callable[..., P
         assert abs(number.data[2].abs() - speed) < (0.05 if speed else 0.15)
 
 
+def test_real_clips_are_read_without_noise_where_others_are_seen_through_it(make_play: Callable[..., Play]):
+    made = trial(torch.full((4, NUMBERS), 0.5), torch.zeros(4, NUMBERS))
+    hidden, shown = torch.zeros(4, NUMBERS), torch.full((4, NUMBERS), 0.5)
+    given = {"critic": Reader(1e-6), "trial": made, "real": (hidden,)}
+    through, without = (
+        Steer(calm=0.0).generator(make_play(torch.zeros(4, 1), torch.zeros(4, 1), **given, clear=clear))
+        for clear in ((), (shown,))
+    )
+    assert through > 0.1 and without < 1e-5
+
+
 def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     numbers = torch.full((2, NUMBERS), 0.5, requires_grad=True)
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
