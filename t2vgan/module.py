@@ -174,7 +174,7 @@ class T2VGAN(L.LightningModule):
                     looks[name].twin = see(pick(self.augment(twin, draws), where))
             if see != critic.see and self.wanted("g", name, "needs_numbers"):
                 with torch.no_grad():
-                    looks[name].clear = critic.clear(pick(real, where))
+                    looks[name].clear = critic.clear(pick(real, where))  # type: ignore[operator]
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, see(pick(other, where))
