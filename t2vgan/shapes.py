@@ -120,3 +120,5 @@ class Trial:
     turned: Tensor  # bool (b,), clips that are shown from the other side; numbers were drawn for the others
     numbers: Tensor  # (b, k), what steers the clips themselves, in -1..1; k may be 0
     drawn: Tensor  # (b, k), what steers the trial where it is not turned, uniform in -1..1; speeds are to the right
+    others: Tensor  # (b, k), what steers clips of the same captions by other noise; no gradient
+    held: Tensor  # (b, k), the numbers without what noise adds to them

@@ -125,6 +125,11 @@ class Projected(nn.Module):
                 return self.eyes(frames.float(), count)
         return self.eyes(frames, count)
 
+    def stills(self, seen: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What the upper and the lower half look like, means over all frames: `(b, channels, 2, 1)` per level."""
+        levels = (level.float().unflatten(1, (self.frames, -1)).mean(1) for level in seen[: len(LEVELS)])
+        return tuple(F.adaptive_avg_pool2d(level, (2, 1)) for level in levels)
+
     def features(self, seen: tuple[Tensor, ...], times: Tensor) -> tuple[Tensor, ...]:
         when = self.when(times)
         return tuple(head(level, when) for head, level in zip(self.heads, seen, strict=True))

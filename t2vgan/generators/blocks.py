@@ -162,8 +162,11 @@ class Mirror(nn.Module):
     A mirrored scene is as likely as the scene itself; only its caption says `left` for `right`. With this a generator
     has to learn one side of each animal and one bit, instead of both sides. The bit is hard and has no gradient of its
     own (that of a soft blend, a straight-through estimator, had a correlation of 0.09 with what mirroring does to a
-    critic's scores): the loss `mirror` trains `odds`, the logits of the last call.
+    critic's scores): the loss `mirror` trains `odds`, the logits of the last call. Where these leave it open the noise
+    decides.
     """
+
+    waver = 0.3  # deviation of what noise adds to the odds: those of captions that say a side grow beyond 1
 
     def __init__(self, *, dim: int, text_dim: int) -> None:
         super().__init__()
@@ -172,21 +175,29 @@ class Mirror(nn.Module):
             nn.init.zeros_(linear.weight)
         nn.init.zeros_(self.of_content.bias)
         self.odds: Tensor | None = None
+        self.mirrored: Tensor | None = None  # what was decided in the last call
 
     def logits(self, content: Tensor, text: TextFeatures) -> Tensor:
         said = (self.of_word(text.words).squeeze(-1) * text.mask).sum(1)
         return (self.of_content(content).squeeze(-1) + said).float()
 
-    def forward(self, content: Tensor, text: TextFeatures, video: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def decide(self, z: Tensor, content: Tensor, text: TextFeatures) -> Tensor:
+        """Which clips are mirrored, bool `(b,)`."""
         odds = self.logits(content, text)
-        self.odds = odds if self.training else None
-        mirrored = (odds > 0)[:, None, None, None, None]
+        mirrored = odds + self.waver * z[:, 0] > 0
+        self.odds, self.mirrored = (odds, mirrored) if self.training else (None, None)
+        return mirrored
+
+    def forward(self, mirrored: Tensor, video: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        mirrored = mirrored[:, None, None, None, None]
         return torch.where(mirrored, video.flip(-1), video), torch.where(mirrored, maps.flip(-1), maps)
 
 
 def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
     """Each clip from the side that the mirror's last call did not show, `(b, 3, t, h, w)`, and no numbers drawn."""
-    assert mirror.odds is not None
+    assert mirror.odds is not None and mirror.mirrored is not None
     odds = mirror.odds
     nothing = odds.new_zeros(len(odds), 0)
-    return Trial(other_side, odds, odds > 0, torch.ones_like(odds, dtype=torch.bool), nothing, nothing)
+    return Trial(
+        other_side, odds, mirror.mirrored, torch.ones_like(odds, dtype=torch.bool), nothing, nothing, nothing, nothing
+    )

@@ -95,7 +95,7 @@ class Continuous(nn.Module):
     continuous = True
     trial: Trial | None = None  # of the last call in training
     numbers = Steering.numbers
-    chance: Tensor | None = None  # (b, 1 + numbers), normal: what decides the next trial
+    chance: Tensor | None = None  # (b, 1 + numbers + z_dim), normal: what decides the next trial
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Continuous(nn.Module):
         )
         self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.steering = Steering(dim=dim, text_dim=text_dim)
+        self.steering = Steering(z_dim=z_dim, dim=dim, text_dim=text_dim)
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
@@ -148,12 +148,13 @@ class Continuous(nn.Module):
 
     def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Path]:
         """The video, where each word was looked at on its canvases, and how these moved before the camera."""
-        content, numbers, canvas, maps = self.paint(z, text, times)
-        canvas, maps = self.mirror(content, text, canvas, maps)
-        mirrored = self.mirror.logits(content, text) > 0
+        content, (numbers, held), canvas, maps = self.paint(z, text, times)
+        mirrored = self.mirror.decide(z, content, text)
+        canvas, maps = self.mirror(mirrored, canvas, maps)
         path = self.steering.path(to_the_right(numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training:
             self.trial = self.tried(numbers, content, text, canvas, times)
+            self.trial.held = held
         video = self.steering.camera.film(canvas, path, self.size).transpose(1, 2)
         return bounded(video, self.training), maps, path
 
@@ -162,10 +163,12 @@ class Continuous(nn.Module):
         """Half of the clips mirrored, the others with whatever numbers to steer them."""
         chance, self.chance = self.chance, None
         if chance is None:
-            chance = torch.randn(len(numbers), 1 + self.numbers, device=numbers.device)
+            chance = torch.randn(len(numbers), 1 + self.numbers + self.z_dim, device=numbers.device)
+        turned, drawn, z = chance.split([1, self.numbers, self.z_dim], 1)
         trial = trial_of(self.mirror, canvas)
-        trial.turned, trial.numbers = chance[:, 0] > 0, numbers
-        trial.drawn = torch.erf(chance[:, 1:] / math.sqrt(2))  # uniform in -1..1
+        trial.turned, trial.numbers = turned[:, 0] > 0, numbers
+        trial.drawn = torch.erf(drawn / math.sqrt(2))  # uniform in -1..1
+        trial.others = self.coded(z, text)[1]
         sides = trial.mirrored ^ trial.turned
         shown = torch.where(trial.turned[:, None], to_the_right(numbers, sides), trial.drawn)
         other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
@@ -173,12 +176,18 @@ class Continuous(nn.Module):
         trial.video = bounded(self.steering.camera.film(other, path, self.size).transpose(1, 2), training=False)
         return trial
 
-    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Content code, what steers, canvases `(b, t, 3, h, w)` before the mirror, and where words were looked at."""
-        b, t = times.shape
+    def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Tensor, Tensor]:
+        """Content code and what steers, with and without what noise adds to it."""
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         content = self.content(torch.cat([z, text.sentence], 1))
-        numbers = self.steering(content, text)
+        return content, *self.steering(z, content, text)
+
+    def paint(
+        self, z: Tensor, text: TextFeatures, times: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor, Tensor]:
+        """Content code, what steers, canvases `(b, t, 3, h, w)` before the mirror, and where words were looked at."""
+        b, t = times.shape
+        content, numbers, held = self.coded(z, text)
         gait = self.steering.gait(numbers.detach(), content, text, times)
         moving, still = self.motion(content, text, times, gait), self.motion.still(content, text)
         style, places = (torch.cat(both, 1).flatten(0, 1) for both in zip(moving, still, strict=True))  # it comes last
@@ -192,9 +201,9 @@ class Continuous(nn.Module):
         actor = self.painted(rest, *cut, *(each.flatten(0, 1) for each in moving), cut=True)[1]
         canvas = before(ground.float(), actor.float().unflatten(0, (b, t)))
         if maps is None:
-            return content, numbers, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
+            return content, (numbers, held), canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
         maps = maps.unflatten(0, rows)
-        return content, numbers, canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
+        return content, (numbers, held), canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
 
     def painted(
         self,

@@ -81,6 +81,6 @@ class ConvLstm(nn.Module):
         assert rgb is not None
         video = bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2)
         seen = torch.stack(maps, 1) if maps else video.new_zeros(b, t, text.words.shape[1], 1, 1)
-        video, seen = self.mirror(content, text, video, seen)
+        video, seen = self.mirror(self.mirror.decide(z, content, text), video, seen)
         self.trial = trial_of(self.mirror, video.detach().flip(-1)) if self.training else None
         return video, seen

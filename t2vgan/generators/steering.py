@@ -24,7 +24,7 @@ class Steering(nn.Module):
     numbers = 4
     reach = (0.2, 0.3, 0.4, 0.3)  # pan, frame widths/s; zoom, 1/s in its logarithm; speed, widths/s; height, widths
 
-    def __init__(self, *, dim: int, text_dim: int) -> None:
+    def __init__(self, *, z_dim: int, dim: int, text_dim: int) -> None:
         super().__init__()
         self.camera = Camera(dim=dim, text_dim=text_dim)
         # At a pace of 1/16 a pan took most of a run to find: 0.001 of its reach a round. With these gains on top of 1/4
@@ -32,16 +32,22 @@ class Steering(nn.Module):
         self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
         self.register_buffer("gain", torch.tensor([2.0, 2.0, 4.0, 4.0]), persistent=False)
         self.gain: Tensor
+        layers = [nn.Linear(z_dim, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2)]
+        self.free = nn.Sequential(*layers)  # of what no word speaks of
+        self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # words take it away
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
         self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
 
-    def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
-        """Content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody walks backwards. A
-        height of -1 is none: whether a leap begins upwards or downwards nobody can say who does not know when it began.
+    def forward(self, z: Tensor, content: Tensor, text: TextFeatures) -> tuple[Tensor, Tensor]:
+        """Noise `(b, z_dim)`, content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody
+        walks backwards. A height of -1 is none: whether a leap begins upwards or downwards nobody can say who does not
+        know when it began. And the same without what noise does to the camera, where captions leave that open.
         """
         raw = self.steer(content, text) * self.gain
-        height = torch.tanh(raw[:, 3:] - 1.5)
-        return torch.cat([torch.tanh(raw[:, :2]), torch.sigmoid(raw[:, 2:3] - 1), height], 1)
+        camera, speed, height = raw[:, :2], torch.sigmoid(raw[:, 2:3] - 1), torch.tanh(raw[:, 3:] - 1.5)
+        with torch.autocast(z.device.type, enabled=False):
+            free = camera.detach() + 2 * torch.sigmoid(self.leave(content, text)) * self.free(z.float())
+        return tuple(torch.cat([torch.tanh(pan_zoom), speed, height], 1) for pan_zoom in (free, camera))  # type: ignore[return-value]
 
     def gait(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
         """Where in its gait the subject is at the instants `(b, t)`, in cycles: feet do not slide, so it goes on as the

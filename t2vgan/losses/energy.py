@@ -16,14 +16,26 @@ class Energy:
     the second distance is counted there, and both its clips have a gradient. It is least where clips are spread as real
     ones of that caption, so one clip for each caption costs as much as no likeness at all. Norms are over the channels
     of each place (root mean square), for in all of a map's dimensions at once everything is equally far apart.
+
+    `stills`: only what a clip looks like, not what moves in it: means over frames, and over the upper and the lower
+    half of each. What a caption leaves open comes out as varied as it is in real clips: a critic that sees one clip of
+    each caption cannot ask for that.
     """
 
     needs_twin = True
 
+    def __init__(self, *, stills: bool = False) -> None:
+        self.stills = stills
+
     def generator(self, play: Play) -> Scalar:
         if not play.twin:
             raise ValueError("energy: needs a second clip of each caption")
-        return apart(play.fake, play.real) - apart(play.fake, play.twin)
+        fake, real, twin = play.fake, play.real, play.twin
+        if self.stills:
+            if not hasattr(play.critic, "stills"):
+                raise ValueError("energy: this critic tells no stills from what moves; set stills: false")
+            fake, real, twin = (play.critic.stills(seen) for seen in (fake, real, twin))
+        return apart(fake, real) - apart(fake, twin)
 
 
 def apart(seen: Seen, other: Seen) -> Scalar:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+from t2vgan.losses.gradient_penalty import noise_like
 from t2vgan.losses.play import Play
 from t2vgan.shapes import Scalar, Trial
 
@@ -18,6 +20,11 @@ class Steer:
     way, (((r n)² - (m² - r v)) / max(2 r n, 0.4))², where what divides is a constant: about the difference itself. That
     of the squares hardly has a slope where speeds are small, and they stayed there.
 
+    Of pan and zoom, which many captions leave open, that is the mean, a camera at rest; what noise adds to it follows
+    the energy score (Gneiting & Raftery 2007, eq. 21) of r n + e beside r n' + e', where n' steers another clip of the
+    caption and e, e' ~ N(0, r v). It is least where cameras are spread as in real clips. Alone it was slow: 27 % of
+    cameras were obeyed after 10,000 clips, not 63 %.
+
     An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow: a critic believes the words of
     a pan least where nothing moves, so that the worst of all lies between left and right. Where little can be seen a
     reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance 1/3), and so does what is
@@ -31,7 +38,7 @@ class Steer:
         self.calm = calm
 
     def discriminator(self, play: Play) -> Scalar:
-        mean, log_variance = play.critic.read(play.tried, play.times)
+        mean, log_variance = play.critic.read(play.clear_tried or play.tried, play.times)
         trial = self.trial(play)
         error = (trial.drawn - mean).square() * torch.exp(-log_variance) + log_variance
         return (error.mean(1) * ~trial.turned).mean()  # of half of the clips: this is the half in front of the error
@@ -42,18 +49,30 @@ class Steer:
             variance = torch.exp(log_variance)
             seen = (1 - 3 * variance).clamp(min=0)
             squares = (mean.square() - seen * variance)[:, SPEED]
-        numbers = self.trial(play).numbers
-        rest = torch.zeros_like(numbers[0])
+        trial = self.trial(play)
+        held = trial.held
+        rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1
-        error = (seen * numbers - mean).square() + self.calm * (numbers - rest).square()
+        error = (seen * held - mean).square() + self.calm * (held - rest).square()
         error = torch.cat([error[:, :SPEED], error[:, SPEED + 1 :]], 1).sum(1)
         # Whichever way a real subject goes, it goes ahead; noise is no speed.
-        ahead = (seen * numbers)[:, SPEED]
+        ahead = (seen * held)[:, SPEED]
         speed = (ahead.square() - squares) / (2 * ahead.detach()).clamp(min=0.4)
-        return (error + speed.square() + self.calm * numbers[:, SPEED].square()).mean()
+        error = error + speed.square() + self.calm * held[:, SPEED].square()
+        # As they would be read off generated clips: as uncertain as real ones are.
+        blur = (seen * variance).sqrt()[:, None, :SPEED]
+        camera = seen[:, None, :SPEED] * torch.stack([trial.numbers, trial.others], 1)[..., :SPEED]
+        one, other = (camera + blur * noise_like(camera, play.part)).unbind(1)
+        spread = apart(one, mean[:, :SPEED]) - apart(one, other)
+        return (error + spread).mean()
 
     @staticmethod
     def trial(play: Play) -> Trial:
         if play.trial is None or not play.trial.numbers.shape[1]:
             raise ValueError("steer: needs a generator with numbers to steer by")
         return play.trial
+
+
+def apart(a: Tensor, b: Tensor) -> Tensor:
+    """Distances of rows; where they are 0 they have a slope of 0."""
+    return ((a - b).square().sum(1) + 1e-4).sqrt()

@@ -40,6 +40,8 @@ NO_GRADIENT = (
     "mirror.of_content.weight",  # a hard bit: the loss `mirror` trains it
     "mirror.of_content.bias",
     "mirror.of_word.weight",
+    *(f"steering.free.{i}.{what}" for i in (0, 2, 4) for what in ("weight", "bias")),
+    *(f"steering.leave.{what}" for what in ("of_content.weight", "of_content.bias", "of_word.weight")),
     "steering.steer.of_content.weight",  # the loss `steer` trains them
     "steering.steer.of_content.bias",
     "steering.steer.of_word.weight",
@@ -314,12 +316,23 @@ def test_a_mirror_shows_the_side_that_its_odds_say(make_text: MakeText):
     mirror = Mirror(dim=2, text_dim=TEXT_DIM)
     with torch.no_grad():
         mirror.of_content.weight.copy_(torch.tensor([[1.0, 0.0]]))
-    shown, seen = mirror(torch.tensor([[2.0, 5.0], [-2.0, 5.0]]), text, video, maps)
+    mirrored = mirror.decide(torch.zeros(2, 5), torch.tensor([[2.0, 5.0], [-2.0, 5.0]]), text)
+    shown, seen = mirror(mirrored, video, maps)
     assert torch.equal(shown[0], video[0].flip(-1)) and torch.equal(shown[1], video[1])
     assert torch.equal(seen[0], maps[0].flip(-1)) and torch.equal(seen[1], maps[1])
     assert mirror.odds is not None and mirror.odds.tolist() == [2.0, -2.0]
     mirror.odds.sum().backward()
     assert mirror.of_word.weight.grad is not None and mirror.of_word.weight.grad.abs().sum() > 0
+
+
+def test_noise_decides_where_a_caption_says_no_side(make_text: MakeText):
+    mirror, z = Mirror(dim=2, text_dim=TEXT_DIM), torch.randn(200, 5)
+    with torch.no_grad():
+        mirror.of_content.weight.copy_(torch.tensor([[1.0, 0.0]]))
+    for odds, least, most in ((0.0, 0.35, 0.65), (2.0, 1.0, 1.0), (-2.0, 0.0, 0.0)):
+        content = torch.tensor([[odds, 0.0]]).expand(200, -1)
+        share = mirror.decide(z, content, make_text([3] * 200)).float().mean().item()
+        assert least <= share <= most
 
 
 def test_what_a_word_steers_does_not_depend_on_the_others(make_text: MakeText):
@@ -355,7 +368,7 @@ def test_a_mirror_does_not_read_padding(make_text: MakeText):
     mirror = Mirror(dim=2, text_dim=TEXT_DIM)
     with torch.no_grad():
         mirror.of_word.weight.fill_(1.0)
-    mirror(torch.zeros(2, 2), text, torch.randn(2, 3, 1, 4, 4), torch.rand(2, 1, 3, 4, 4))
+    mirror.decide(torch.zeros(2, 5), torch.zeros(2, 2), text)
     assert mirror.odds is not None
     assert torch.allclose(mirror.odds, torch.stack([text.words[0].sum(), text.words[1, :2].sum()]), atol=1e-5)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
@@ -19,7 +19,7 @@ MakeText = Callable[..., TextFeatures]
 
 def steering() -> Steering:
     torch.manual_seed(0)
-    return Steering(dim=4, text_dim=3)
+    return Steering(z_dim=2, dim=4, text_dim=3)
 
 
 def path(numbers: list[float], make_text: MakeText, *, times: Tensor = TIMES, mirrored: bool = False) -> Path:
@@ -49,15 +49,28 @@ def test_who_leaps_goes_up_and_down(make_text: MakeText):
 
 
 @pytest.mark.parametrize("weight", [0.0, 1e4])
-def test_a_camera_begins_at_rest_and_nothing_goes_beyond_its_reach(weight: float, make_text: MakeText):
+def test_a_camera_begins_nearly_at_rest_and_nothing_goes_beyond_its_reach(weight: float, make_text: MakeText):
     made = steering()
     torch.nn.init.constant_(made.steer.of_content.weight, weight)
-    numbers = made(torch.ones(2, 4), make_text([2, 3], dim=3))
+    numbers, held = made(torch.ones(2, 2), torch.ones(2, 4), make_text([2, 3], dim=3))
     assert numbers.abs().max() <= 1
     if weight:
         assert numbers[:, :2].abs().min() > 0.9
     else:
-        assert numbers[:, :2].abs().max() == 0 and numbers[:, 3].max() < -0.9, "no pan, no zoom, hardly a leap"
+        assert numbers[:, :2].abs().max() < 0.3 and held[:, :2].abs().max() == 0 and numbers[:, 3].max() < -0.9, (
+            "hardly a pan, a zoom, a leap"
+        )
+
+
+def test_noise_moves_a_camera_that_no_word_speaks_of(make_text: MakeText):
+    """And no subject; a word that takes its leave away holds it still."""
+    made, z, text = steering(), torch.randn(64, 2), make_text([1] * 64, dim=3)
+    numbers, held = made(z, torch.zeros(64, 4), text)
+    assert numbers[:, :2].std(0).min() > 0.01 and numbers[:, 2:].std(0).max() == held.std(0).max() == 0
+    text.words[:] = 1.0
+    with torch.no_grad():
+        made.leave.of_word.weight.fill_(-20.0)
+    assert made(z, torch.zeros(64, 4), text)[0][:, :2].abs().max() < 1e-3
     assert numbers[:, 2].min() > 0, "a speed can be learned from its square"
 
 
@@ -68,7 +81,11 @@ def test_right_is_ahead_unless_the_picture_is_mirrored():
 
 
 def test_a_gait_goes_on_as_the_way_does(make_text: MakeText):
-    steering, times, text = Steering(dim=4, text_dim=3), (torch.arange(5) / 8).repeat(2, 1), make_text([2, 2], dim=3)
+    steering, times, text = (
+        Steering(z_dim=2, dim=4, text_dim=3),
+        (torch.arange(5) / 8).repeat(2, 1),
+        make_text([2, 2], dim=3),
+    )
     numbers = torch.tensor([[0.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.5, -1.0]])
     gait = steering.gait(numbers, torch.randn(1, 4).expand(2, -1), text, times)
     assert gait[0].diff().abs().max() == 0, "who rests stands still in some step"
@@ -95,18 +112,20 @@ def test_a_trial_with_the_same_numbers_shows_the_same_clip(generator: Continuous
         own, mirrored = generator.trial.numbers, generator.trial.mirrored
         assert 0 < mirrored.sum() < 4, "some of the clips are mirrored"
         drawn = to_the_right(own, mirrored)
-        generator.chance = torch.cat([-torch.ones(4, 1), torch.erfinv(drawn) * 2**0.5], 1)
+        generator.chance = torch.cat([-torch.ones(4, 1), torch.erfinv(drawn) * 2**0.5, torch.zeros(4, 8)], 1)
         video = generator(z, text, times)
         torch.testing.assert_close(generator.trial.video, video, atol=1e-3, rtol=1e-3)
         assert not generator.trial.turned.any() and torch.allclose(generator.trial.drawn, drawn, atol=1e-5)
-        generator.chance = torch.cat([-torch.ones(4, 1), torch.zeros(4, 4)], 1)
+        generator.chance = torch.cat([-torch.ones(4, 1), torch.zeros(4, 12)], 1)
         generator(z, text, times)
         assert (generator.trial.video - video).abs().mean() > 1e-3, "with other numbers it is another clip"
 
 
 def test_the_other_half_of_a_trial_is_the_clip_from_its_other_side(generator: Continuous, make_text: MakeText):
     z, text, times = torch.randn(2, 8), make_text([3, 3]), (torch.arange(3) / 4).repeat(2, 1)
-    generator.chance = torch.ones(2, 5)
+    generator.chance = torch.ones(2, 13)
+    for p in generator.steering.free.parameters():
+        nn.init.zeros_(p)  # a camera pans the same way, whichever side of the scene it sees
     with torch.no_grad():
         video = generator(z, text, times)
     assert generator.trial is not None and generator.trial.turned.all()

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from t2vgan.discriminators.imagenet_eyes import LEVELS
+from t2vgan.discriminators.projected import Projected
 from t2vgan.losses.energy import Energy, apart
 from t2vgan.losses.play import Play
 
@@ -56,6 +58,30 @@ def test_a_generator_that_shows_its_twin_again_still_has_a_slope(make_play: Make
     fake = torch.zeros(2, 3, 1, 1, requires_grad=True)
     score(make_play, fake, torch.ones(2, 3, 1, 1), torch.zeros(2, 3, 1, 1)).backward()
     assert fake.grad is not None and torch.isfinite(fake.grad).all() and (fake.grad < 0).all()
+
+
+def test_stills_are_what_the_halves_look_like_whatever_moves(make_play: MakePlay):
+    """One level of two frames of two channels, and one of what moves."""
+    critic = Projected(text_dim=4, frames=2, see_size=32, channels=2, width=8, match=True)
+    seen = (*(torch.rand(3, 4, 8, 8) for _ in LEVELS), torch.rand(3, 5, 8, 8))
+    stills = critic.stills(seen)
+    assert len(stills) == len(LEVELS) and stills[0].shape == (3, 2, 2, 1)
+    expected = (seen[0][:, :2] + seen[0][:, 2:])[:, :, :4].mean((2, 3)) / 2
+    torch.testing.assert_close(stills[0][:, :, 0, 0], expected)
+    turned = (*(level.flip(-1).roll(2, 1) for level in seen[:-1]), torch.rand(3, 5, 8, 8))
+    nothing, other = torch.zeros(3, 1), tuple(torch.rand_like(level) for level in seen)
+    both = [
+        Energy(stills=True).generator(make_play(nothing, nothing, critic=critic, fake=fake, real=other, twin=other))
+        for fake in (seen, turned)
+    ]
+    torch.testing.assert_close(*both)
+
+
+def test_a_critic_without_stills_is_a_clear_mistake(make_play: MakePlay):
+    one = (torch.zeros(2, 1, 1, 1),)
+    play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=object(), fake=one, real=one, twin=one)
+    with pytest.raises(ValueError, match="stills: false"):
+        Energy(stills=True).generator(play)
 
 
 def test_without_a_second_clip_it_is_a_clear_mistake(make_play: MakePlay):

@@ -15,10 +15,11 @@ from t2vgan.shapes import Trial
 NUMBERS = 4  # the third is a speed
 
 
-def trial(numbers: Tensor, drawn: Tensor, turned: Tensor | None = None) -> Trial:
+def trial(numbers: Tensor, drawn: Tensor, turned: Tensor | None = None, others: Tensor | None = None) -> Trial:
     odds = torch.zeros(len(numbers))
     turned = torch.zeros(len(numbers)).bool() if turned is None else turned
-    return Trial(torch.zeros(len(numbers), 3, 1, 2, 2), odds, odds > 0, turned, numbers, drawn)
+    others = numbers.detach() if others is None else others
+    return Trial(torch.zeros(len(numbers), 3, 1, 2, 2), odds, odds > 0, turned, numbers, drawn, others, numbers)
 
 
 class Reader(nn.Module):
@@ -71,6 +72,31 @@ def test_numbers_go_to_what_is_read_off_the_real_clip(make_play: Callable[..., P
         assert abs(number.data[2].abs() - speed) < (0.05 if speed else 0.15)
 
 
+def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
+    """Half of the clips of a caption pan to either side: so do those of a generator, though readings are uncertain."""
+    generator, clips, variance = torch.Generator().manual_seed(0), 2048, 0.05
+    seen = 1 - 3 * variance
+    torch.manual_seed(0)
+    camera = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1), nn.Tanh())
+    optimizer = torch.optim.Adam(camera.parameters(), lr=0.01)
+    for _ in range(400):
+        pan = torch.where(torch.rand(clips, 1, generator=generator) > 0.5, 0.6, -0.6)
+        read = torch.cat([pan, torch.zeros(clips, 3)], 1) * seen
+        read = read + (seen * variance) ** 0.5 * torch.randn(clips, NUMBERS, generator=generator)
+        one, other = (camera(torch.randn(clips, 1, generator=generator)) for _ in range(2))
+        numbers, others = (torch.cat([n, torch.zeros(clips, 3)], 1) for n in (one, other.detach()))
+        made = trial(numbers, torch.zeros(clips, NUMBERS), others=others)
+        made.held = torch.zeros(clips, NUMBERS)
+        nothing = torch.zeros(clips, 1)
+        optimizer.zero_grad()
+        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, real=(read,))
+        Steer().generator(play).backward()
+        optimizer.step()
+    learned = camera(torch.randn(4096, 1, generator=generator)).detach()
+    assert learned.abs().median().item() == pytest.approx(0.6, abs=0.2)
+    assert 0.4 < (learned > 0).float().mean() < 0.6 and (learned.abs() < 0.3).float().mean() < 0.25
+
+
 def test_real_clips_are_read_without_noise_where_others_are_seen_through_it(make_play: Callable[..., Play]):
     made = trial(torch.full((4, NUMBERS), 0.5), torch.zeros(4, NUMBERS))
     hidden, shown = torch.zeros(4, NUMBERS), torch.full((4, NUMBERS), 0.5)
@@ -80,6 +106,16 @@ def test_real_clips_are_read_without_noise_where_others_are_seen_through_it(make
         for clear in ((), (shown,))
     )
     assert through > 0.1 and without < 1e-5
+
+
+def test_a_trial_is_read_without_noise_where_it_was_seen_through_it(make_play: Callable[..., Play]):
+    made = trial(torch.zeros(2, NUMBERS), torch.full((2, NUMBERS), 0.5))
+    given = {"critic": Reader(1.0), "trial": made, "tried": (torch.zeros(2, NUMBERS),)}
+    through, without = (
+        Steer().discriminator(make_play(torch.zeros(2, 1), torch.zeros(2, 1), **given, clear_tried=clear))
+        for clear in ((), (made.drawn,))
+    )
+    assert through.item() == pytest.approx(0.25) and without == 0
 
 
 def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
@@ -96,13 +132,12 @@ def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
     """A difference of squares alone has a sixth of this slope."""
     numbers = torch.tensor([[0.0, 0.0, 0.1, -1.0]], requires_grad=True)
     read = torch.tensor([[0.0, 0.0, -0.14, -1.0]])
-    play = make_play(
-        torch.zeros(1, 1), torch.zeros(1, 1), critic=Reader(1e-9), trial=trial(numbers, torch.zeros(1, 4)), real=(read,)
-    )
+    made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
+    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, real=(read,))
     Steer(calm=0.0).generator(play).backward()
     slope = -2 * (0.14**2 - 0.1**2) / 0.4 * 2 * 0.1 / 0.4
     assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(slope, rel=1e-3)
-    assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-6
+    assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
