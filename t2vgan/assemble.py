@@ -116,6 +116,11 @@ def judge(experiment: Experiment) -> Extractor:
     return trained_probe(_judged_clips(experiment, settings.pop("clips")), cache_folder(experiment), **settings)
 
 
+def has_truth(experiment: Experiment) -> bool:
+    """Whether a probe can be trained on what is known of its clips."""
+    return _judge_settings(experiment)["split"] is not None
+
+
 def second_judge(experiment: Experiment) -> Probe | None:
     """A probe of another kind and another seed than `judge`, or None where there is no ground truth.
 

@@ -116,6 +116,14 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
             seed=experiment.seed,
         )
     ]
+    checkpointing = Checkpointing(
+        folder=checkpoints,
+        every_clips=experiment.trainer.checkpoint_every_clips,
+        owed=owed,
+        kept=experiment.trainer.checkpoints_kept,
+        records=functools.partial(lengths, run_dir),
+        **saved,
+    )
     return [
         EMA(halflife_clips=experiment.ema.halflife_clips, rampup=experiment.ema.rampup),
         Cost(folder=run_dir),
@@ -151,16 +159,14 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
         Interrupt(),
         Evaluation(extractor=extractor, folder=run_dir),
         Best(folder=checkpoints, monitor=experiment.evaluation.monitor, mode=experiment.evaluation.mode, **saved),
-        Checkpointing(
-            folder=checkpoints,
-            every_clips=experiment.trainer.checkpoint_every_clips,
-            owed=owed,
-            kept=experiment.trainer.checkpoints_kept,
-            records=functools.partial(lengths, run_dir),
-            **saved,
-        ),
+        checkpointing,
         Curves(folder=run_dir),
-        Publish(folder=checkpoints, name=experiment.name, page=functools.partial(run_page, run_dir)),
+        Publish(
+            folder=checkpoints,
+            name=experiment.name,
+            page=functools.partial(run_page, run_dir),
+            export=checkpointing.export,
+        ),
         ProgressBar(total_clips=rounds_of(experiment)[0] * experiment.data.batch),
     ]
 

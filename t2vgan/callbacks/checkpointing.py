@@ -97,7 +97,7 @@ class Checkpointing(Checkpoint):
         self._tried_at = int(pl_module.clips_seen)
         if trainer.is_global_zero:
             self._write(trainer, int(pl_module.clips_seen))
-            self._export(trainer, pl_module)
+            self.export(trainer, pl_module)
         if not alone:
             trainer.strategy.barrier("Checkpointing")
 
@@ -131,7 +131,8 @@ class Checkpointing(Checkpoint):
         if names:
             rename_copy(self.folder / "last.ckpt", names[0])
 
-    def _export(self, trainer: Trainer, pl_module: Any) -> None:
+    def export(self, trainer: Trainer, pl_module: Any) -> None:
+        """The averaged generator as it is now, with what was last measured of it."""
         path = self.folder / "generator.safetensors"
         export_generator(path, trainer, pl_module, config=self.config, card=self.card)
 

@@ -24,15 +24,19 @@ class Publish(Callback):
         folder: `checkpoints/` of the run folder.
         name: the experiment's.
         page: the page, as html.
+        export: writes `generator.safetensors`: the file of the last round is older than the validation after it.
     """
 
-    def __init__(self, *, folder: str | Path, name: str, page: Callable[[], str]) -> None:
-        self.folder, self.name, self.page = Path(folder), name, page
+    def __init__(
+        self, *, folder: str | Path, name: str, page: Callable[[], str], export: Callable[[Trainer, Any], None]
+    ) -> None:
+        self.folder, self.name, self.page, self.export = Path(folder), name, page, export
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         if not loggers or not trainer.is_global_zero:
             return
+        self.export(trainer, pl_module)
         log_page(trainer, "report", self.page(), clips_seen=int(pl_module.clips_seen))
         for logger in loggers:
             self._publish(logger, int(pl_module.clips_seen))

@@ -97,8 +97,20 @@ def make_frames(study: Study) -> None:
         assemble.judge(experiment)
 
 
+def check_truth(study: Study) -> None:
+    """ConfigError where no probe could judge the arms: figures of a study are its accuracies and distances."""
+    for experiment in worlds(study):
+        if not assemble.has_truth(experiment):
+            raise ConfigError(
+                f"{study.name}: arms are compared by what is known of their clips, and nothing is of those of "
+                f"data.dataset {experiment.data.dataset.get('name')}: use savanna, or a manifest with attributes and "
+                "evaluation.probe.split"
+            )
+
+
 def prepare(study: Study) -> None:
     """All of it, as far as it is not there yet."""
+    check_truth(study)
     make_vectors(study)
     make_captions(study)
     make_frames(study)

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from t2vgan.comparisons import measure
-from t2vgan.comparisons.prepare import make_vectors
+from t2vgan.comparisons.prepare import check_truth, make_vectors
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.study import Job, Study, digest_of
 from t2vgan.config import ConfigError, load
@@ -54,6 +54,7 @@ def run_dir(study: Study, job: Job) -> Path:
 def run_all(study: Study, results: Results, *, train: Train | None = None) -> None:
     """Trains and measures all that is left. ConfigError when a training ends with an error."""
     console, whole = Console(), how_many(study)
+    check_truth(study)
     make_vectors(study)
     begun, clips_done = time.monotonic(), 0
     while waiting := left(study, results):

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from t2vgan.comparisons import prepare
+from t2vgan.comparisons.results import Results
+from t2vgan.comparisons.run import run_all
 from t2vgan.comparisons.study import Study, read_study
 from t2vgan.config import ConfigError
 from t2vgan.text import analysis, vectors
@@ -44,6 +46,18 @@ def test_what_is_missing_where_it_cannot_be_made_is_told_in_one_line(small: Stud
     monkeypatch.setattr(analysis, "language", missing)
     with pytest.raises(ConfigError, match=r"captions are not analysed, and spacy is not installed here.*--pack FILE"):
         prepare.make_captions(small)
+
+
+def test_clips_of_which_nothing_is_known_are_refused_before_hours_are_spent(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    study = read_study(folder, overrides=["data.dataset={name: captioned_folder, root: clips}"])
+    for begin in (prepare.prepare, lambda study: run_all(study, Results(study, tmp_path / "results"))):
+        with pytest.raises(
+            ConfigError, match=r"nothing is of those of data\.dataset captioned_folder: use savanna, or"
+        ):
+            begin(study)
 
 
 def test_vectors_are_made_for_the_arms_that_are_asked_for(
