@@ -68,4 +68,5 @@ class Camera(nn.Module):
     @classmethod
     def nearness(cls, offset: Tensor) -> Tensor:
         """How much what lies so many frame widths from home, `(..., 2)`, belongs to what acts: 1 there, 0 far away."""
-        return torch.exp(-(offset / torch.tensor(cls.extent, device=offset.device)).pow(4).sum(-1))
+        x, y = (offset[..., i] / cls.extent[i] for i in range(2))
+        return torch.exp(-(x.square().square() + y.square().square()))  # pow(4).sum(-1) takes twice as long on a CPU

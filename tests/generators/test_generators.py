@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.generators import GENERATORS
-from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded
+from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded, scaled
 from t2vgan.generators.motion import Motion
 from t2vgan.shapes import TextFeatures
 
@@ -265,6 +265,30 @@ def test_modulation_is_that_of_the_paper():
         unit = scaled * torch.rsqrt(scaled.square().sum((1, 2, 3), keepdim=True) + 1e-8)
         expected = nn.functional.conv2d(x[i], layer.gain * unit, padding=1) + layer.bias[:, None, None]
         assert torch.allclose(layer(x, w)[i], expected, atol=1e-5)
+
+
+def test_a_kernel_of_one_pixel_is_a_convolution_of_what_is_scaled():
+    torch.manual_seed(0)
+    layer, x, w = (
+        ModulatedConv2d(3, 5, style_dim=4, kernel=1, demodulate=False),
+        torch.randn(2, 3, 6, 7),
+        torch.randn(2, 4),
+    )
+    nn.init.normal_(layer.bias)
+    expected = nn.functional.conv2d(x * layer.style(w)[:, :, None, None], layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x, w), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_scales_and_shifts_are_per_channel(dtype: torch.dtype, rows: int):
+    torch.manual_seed(0)
+    x, scale, shift = torch.randn(3, 4, 5, 6), torch.rand(3, 4, 1, 1), torch.randn(rows, 4, 1, 1)
+    made = scaled(*(each.to(dtype) for each in (x, scale, shift)))
+    assert made.dtype == dtype
+    torch.testing.assert_close(
+        made.float(), x * scale + shift, atol=0.03 if dtype == torch.bfloat16 else 1e-6, rtol=0.02
+    )
 
 
 def test_a_layer_that_enlarges_convolves_what_was_repeated():
