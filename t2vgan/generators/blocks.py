@@ -96,17 +96,20 @@ class ModulatedConv2d(nn.Module):
         return y.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
+# Which rows of a kernel of three meet a value that is repeated, at each of four places; and rows and columns together.
+ALONG = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+MET = torch.kron(ALONG, ALONG).T.contiguous()  # (9, 16)
+
+
 def enlarging(weight: Tensor) -> Tensor:
     """`(out, in, 3, 3)` to `(in, out, 4, 4)`: a transposed convolution of stride 2 by this one is a convolution by the
     other of maps in which each value is repeated twice, to the sides and downwards, for four ninths of the products.
 
     Each value meets the kernel at four places there, so what it is multiplied by are sums of up to four weights.
     """
-    kernel = weight.transpose(0, 1)
-    for axis in (2, 3):
-        first, middle, last = kernel.unbind(axis)
-        kernel = torch.stack([last, middle + last, first + middle, first], axis)
-    return kernel
+    with torch.autocast(weight.device.type, enabled=False):  # sums of weights, not of rounded ones
+        kernel = weight.flatten(2) @ MET.to(weight)
+    return kernel.unflatten(2, (4, 4)).transpose(0, 1)
 
 
 class SynthesisBlock(nn.Module):
