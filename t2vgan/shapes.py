@@ -122,3 +122,4 @@ class Trial:
     drawn: Tensor  # (b, k), what steers the trial where it is not turned, uniform in -1..1; speeds are to the right
     others: Tensor  # (b, k), what steers clips of the same captions by other noise; no gradient
     held: Tensor  # (b, k), the numbers without what noise adds to them
+    leave: Tensor  # (b, j), the deviation of what it adds to the first j of them

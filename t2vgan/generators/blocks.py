@@ -221,6 +221,4 @@ def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
     assert mirror.odds is not None and mirror.mirrored is not None
     odds = mirror.odds
     nothing = odds.new_zeros(len(odds), 0)
-    return Trial(
-        other_side, odds, mirror.mirrored, torch.ones_like(odds, dtype=torch.bool), nothing, nothing, nothing, nothing
-    )
+    return Trial(other_side, odds, mirror.mirrored, torch.ones_like(odds, dtype=torch.bool), *[nothing] * 5)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
-from t2vgan.generators.steering import HOME, Steering, to_the_right
+from t2vgan.generators.steering import HOME, Steered, Steering, to_the_right
 from t2vgan.shapes import TextFeatures, Trial
 
 ROWS, COLUMNS = (0.3, 0.9), (0.1, 0.8)  # of a canvas: the window in which what acts is painted, and room around it
@@ -148,47 +148,45 @@ class Continuous(nn.Module):
 
     def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Path]:
         """The video, where each word was looked at on its canvases, and how these moved before the camera."""
-        content, (numbers, held), canvas, maps = self.paint(z, text, times)
+        content, steered, canvas, maps = self.paint(z, text, times)
         mirrored = self.mirror.decide(z, content, text)
         canvas, maps = self.mirror(mirrored, canvas, maps)
-        path = self.steering.path(to_the_right(numbers.detach(), mirrored), content, text, times, mirrored)
+        path = self.steering.path(to_the_right(steered.numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training:
-            self.trial = self.tried(numbers, content, text, canvas, times)
-            self.trial.held = held
+            self.trial = self.tried(steered, content, text, canvas, times)
         video = self.steering.camera.film(canvas, path, self.size).transpose(1, 2)
         return bounded(video, self.training), maps, path
 
     @torch.no_grad()
-    def tried(self, numbers: Tensor, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
+    def tried(self, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
         """Half of the clips mirrored, the others with whatever numbers to steer them."""
         chance, self.chance = self.chance, None
         if chance is None:
-            chance = torch.randn(len(numbers), 1 + self.numbers + self.z_dim, device=numbers.device)
+            chance = torch.randn(len(content), 1 + self.numbers + self.z_dim, device=content.device)
         turned, drawn, z = chance.split([1, self.numbers, self.z_dim], 1)
         trial = trial_of(self.mirror, canvas)
-        trial.turned, trial.numbers = turned[:, 0] > 0, numbers
+        trial.turned = turned[:, 0] > 0
+        trial.numbers, trial.held, trial.leave = steered
         trial.drawn = torch.erf(drawn / math.sqrt(2))  # uniform in -1..1
-        trial.others = self.coded(z, text)[1]
+        trial.others = self.coded(z, text)[1].numbers
         sides = trial.mirrored ^ trial.turned
-        shown = torch.where(trial.turned[:, None], to_the_right(numbers, sides), trial.drawn)
+        shown = torch.where(trial.turned[:, None], to_the_right(steered.numbers, sides), trial.drawn)
         other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
         path = self.steering.path(shown, content, text, times, sides)
         trial.video = bounded(self.steering.camera.film(other, path, self.size).transpose(1, 2), training=False)
         return trial
 
-    def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Tensor, Tensor]:
-        """Content code and what steers, with and without what noise adds to it."""
+    def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Steered]:
+        """Content code and what steers."""
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         content = self.content(torch.cat([z, text.sentence], 1))
-        return content, *self.steering(z, content, text)
+        return content, self.steering(z, content, text)
 
-    def paint(
-        self, z: Tensor, text: TextFeatures, times: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor, Tensor]:
+    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Steered, Tensor, Tensor]:
         """Content code, what steers, canvases `(b, t, 3, h, w)` before the mirror, and where words were looked at."""
         b, t = times.shape
-        content, numbers, held = self.coded(z, text)
-        gait = self.steering.gait(numbers.detach(), content, text, times)
+        content, steered = self.coded(z, text)
+        gait = self.steering.gait(steered.numbers.detach(), content, text, times)
         moving, still = self.motion(content, text, times, gait), self.motion.still(content, text)
         style, places = (torch.cat(both, 1).flatten(0, 1) for both in zip(moving, still, strict=True))  # it comes last
         x = self.constant.expand(b * (t + 1), -1, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -201,9 +199,9 @@ class Continuous(nn.Module):
         actor = self.painted(rest, *cut, *(each.flatten(0, 1) for each in moving), cut=True)[1]
         canvas = before(ground.float(), actor.float().unflatten(0, (b, t)))
         if maps is None:
-            return content, (numbers, held), canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
+            return content, steered, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
         maps = maps.unflatten(0, rows)
-        return content, (numbers, held), canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
+        return content, steered, canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
 
     def painted(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,14 @@ from t2vgan.shapes import TextFeatures
 
 STRIDE = 0.12  # frame widths to a cycle of the gait
 HOME = (-0.1, 0.08)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
+
+
+class Steered(NamedTuple):
+    """What steers clips."""
+
+    numbers: Tensor  # (b, 4)
+    held: Tensor  # (b, 4), without what noise does to the camera where captions leave that open
+    leave: Tensor  # (b, 2), how far noise may move pan and zoom: a deviation
 
 
 class Steering(nn.Module):
@@ -33,21 +42,24 @@ class Steering(nn.Module):
         self.register_buffer("gain", torch.tensor([2.0, 2.0, 4.0, 4.0]), persistent=False)
         self.gain: Tensor
         layers = [nn.Linear(z_dim, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2)]
-        self.free = nn.Sequential(*layers)  # of what no word speaks of
-        self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # words take it away
+        self.free = nn.Sequential(*layers)  # how a camera moves that no word speaks of
+        self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # how far; words take it away
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
         self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
 
-    def forward(self, z: Tensor, content: Tensor, text: TextFeatures) -> tuple[Tensor, Tensor]:
+    def forward(self, z: Tensor, content: Tensor, text: TextFeatures) -> Steered:
         """Noise `(b, z_dim)`, content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody
         walks backwards. A height of -1 is none: whether a leap begins upwards or downwards nobody can say who does not
-        know when it began. And the same without what noise does to the camera, where captions leave that open.
+        know when it began.
         """
         raw = self.steer(content, text) * self.gain
         camera, speed, height = raw[:, :2], torch.sigmoid(raw[:, 2:3] - 1), torch.tanh(raw[:, 3:] - 1.5)
         with torch.autocast(z.device.type, enabled=False):
-            free = camera.detach() + 2 * torch.sigmoid(self.leave(content, text)) * self.free(z.float())
-        return tuple(torch.cat([torch.tanh(pan_zoom), speed, height], 1) for pan_zoom in (free, camera))  # type: ignore[return-value]
+            leave, free = torch.sigmoid(self.leave(content, text)), 2 * torch.tanh(self.free(z.float()))
+        camera = torch.tanh(camera)
+        moved = (camera.detach() + leave.detach() * free).clamp(-1, 1)
+        numbers, held = (torch.cat([each, speed, height], 1) for each in (moved, camera))
+        return Steered(numbers, held, leave)
 
     def gait(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
         """Where in its gait the subject is at the instants `(b, t)`, in cycles: feet do not slide, so it goes on as the

@@ -19,7 +19,8 @@ def trial(numbers: Tensor, drawn: Tensor, turned: Tensor | None = None, others: 
     odds = torch.zeros(len(numbers))
     turned = torch.zeros(len(numbers)).bool() if turned is None else turned
     others = numbers.detach() if others is None else others
-    return Trial(torch.zeros(len(numbers), 3, 1, 2, 2), odds, odds > 0, turned, numbers, drawn, others, numbers)
+    leave = torch.full((len(numbers), 2), 1e-3)
+    return Trial(torch.zeros(len(numbers), 3, 1, 2, 2), odds, odds > 0, turned, numbers, drawn, others, numbers, leave)
 
 
 class Reader(nn.Module):
@@ -77,22 +78,28 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
     generator, clips, variance = torch.Generator().manual_seed(0), 2048, 0.05
     seen = 1 - 3 * variance
     torch.manual_seed(0)
-    camera = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1), nn.Tanh())
-    optimizer = torch.optim.Adam(camera.parameters(), lr=0.01)
+    free = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1), nn.Tanh())
+    leave = nn.Parameter(torch.tensor([0.0, 0.0]))
+    optimizer = torch.optim.Adam([*free.parameters(), leave], lr=0.01)
+
+    def camera() -> Tensor:
+        return 2 * leave.sigmoid().detach()[0] * free(torch.randn(clips, 1, generator=generator))
+
     for _ in range(400):
         pan = torch.where(torch.rand(clips, 1, generator=generator) > 0.5, 0.6, -0.6)
         read = torch.cat([pan, torch.zeros(clips, 3)], 1) * seen
         read = read + (seen * variance) ** 0.5 * torch.randn(clips, NUMBERS, generator=generator)
-        one, other = (camera(torch.randn(clips, 1, generator=generator)) for _ in range(2))
-        numbers, others = (torch.cat([n, torch.zeros(clips, 3)], 1) for n in (one, other.detach()))
+        numbers, others = (torch.cat([n, torch.zeros(clips, 3)], 1) for n in (camera(), camera().detach()))
         made = trial(numbers, torch.zeros(clips, NUMBERS), others=others)
-        made.held = torch.zeros(clips, NUMBERS)
+        made.held, made.leave = torch.zeros(clips, NUMBERS), leave.sigmoid().expand(clips, -1)
         nothing = torch.zeros(clips, 1)
         optimizer.zero_grad()
         play = make_play(nothing, nothing, critic=Reader(variance), trial=made, real=(read,))
         Steer().generator(play).backward()
         optimizer.step()
-    learned = camera(torch.randn(4096, 1, generator=generator)).detach()
+    far = leave.sigmoid().tolist()
+    assert far[0] == pytest.approx(0.6, abs=0.03) and far[1] < 0.15, "and a zoom that never is has no leave"
+    learned = camera().detach()
     assert learned.abs().median().item() == pytest.approx(0.6, abs=0.2)
     assert 0.4 < (learned > 0).float().mean() < 0.6 and (learned.abs() < 0.3).float().mean() < 0.25
 
