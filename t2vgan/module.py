@@ -47,7 +47,6 @@ class Look:
     tried: Seen = ()  # what could have been shown instead
     twin: Seen = ()  # of other clips of the same captions
     clear: Seen = ()  # what moves in the real ones, without noise
-    clear_tried: Seen = ()  # likewise in what could have been shown
     z: Tensor | None = None
 
 
@@ -175,9 +174,8 @@ class T2VGAN(L.LightningModule):
                 with torch.no_grad():
                     looks[name].twin = see(pick(self.augment(twin, draws), where))
             if see != critic.see and self.wanted("g", name, "needs_numbers"):
-                clear: Any = critic.clear
                 with torch.no_grad():
-                    looks[name].clear, looks[name].clear_tried = (clear(pick(v, where)) for v in (real, other))
+                    looks[name].clear = critic.clear(pick(real, where))  # type: ignore[operator]
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, see(pick(other, where))
@@ -290,7 +288,6 @@ class T2VGAN(L.LightningModule):
             "z": look.z,
             "twin": look.twin,
             "clear": look.clear,
-            "clear_tried": look.clear_tried,
             "part": told.part,
         }
         if critic.blind:

@@ -68,7 +68,6 @@ class Play:
     tried: Seen = ()  # what its eyes saw of that
     trial_features: Seen = ()  # what it made of it, in the generator's step
     clear: Seen = ()  # what moves in the real clips, for `critic.read`, where the rest was seen through noise
-    clear_tried: Seen = ()  # likewise in the trial
     twin: Seen = ()  # what its eyes saw of other clips of the same captions, in the generator's step
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes
     part: Part = WHOLE

@@ -39,7 +39,7 @@ class Steer:
         self.calm = calm
 
     def discriminator(self, play: Play) -> Scalar:
-        mean, log_variance = play.critic.read(play.clear_tried or play.tried, play.times)
+        mean, log_variance = play.critic.read(play.tried, play.times)
         trial = self.trial(play)
         error = (trial.drawn - mean).square() * torch.exp(-log_variance) + log_variance
         return (error.mean(1) * ~trial.turned).mean()  # of half of the clips: this is the half in front of the error

@@ -115,16 +115,6 @@ def test_real_clips_are_read_without_noise_where_others_are_seen_through_it(make
     assert through > 0.1 and without < 1e-5
 
 
-def test_a_trial_is_read_without_noise_where_it_was_seen_through_it(make_play: Callable[..., Play]):
-    made = trial(torch.zeros(2, NUMBERS), torch.full((2, NUMBERS), 0.5))
-    given = {"critic": Reader(1.0), "trial": made, "tried": (torch.zeros(2, NUMBERS),)}
-    through, without = (
-        Steer().discriminator(make_play(torch.zeros(2, 1), torch.zeros(2, 1), **given, clear_tried=clear))
-        for clear in ((), (made.drawn,))
-    )
-    assert through.item() == pytest.approx(0.25) and without == 0
-
-
 def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     numbers = torch.full((2, NUMBERS), 0.5, requires_grad=True)
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
