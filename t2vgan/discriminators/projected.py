@@ -92,9 +92,9 @@ class Projected(nn.Module):
         return (*seen, self.moves(video, seen[0])) if self.match is not None else seen
 
     def clear(self, video: Tensor) -> tuple[Tensor, ...]:
-        """Only what moves, seen without noise; for `read`, of real clips. Noise on every frame hides a part of each motion:
-        they were read too slow, and what they steer became as slow. What `read` learns from keeps its noise: without it a
-        reader came to know the generator's subjects by what real ones do not have, and read walks as standing still.
+        """Only what moves, seen without noise; for `read`, of real clips. Noise on every frame hides a part of each
+        motion: they were read too slow, and what they steer became as slow. What `read` learns from keeps its noise:
+        without it walks of real clips were read at a third of their speed at the end of a run.
         """
         return (self.moves(video, self.levels(video, None, count=1)[0]),)
 
