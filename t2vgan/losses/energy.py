@@ -18,7 +18,7 @@ class Energy:
     of each place (root mean square), for in all of a map's dimensions at once everything is equally far apart.
 
     `stills`: only what a clip looks like, not what moves in it: means over frames, and over the upper and the lower
-    half of each. What a caption leaves open comes out as varied as it is in real clips: a critic that sees one clip of
+    half of each. What a caption leaves open comes out nearly as varied as in real clips: a critic that sees one clip of
     each caption cannot ask for that.
     """
 
