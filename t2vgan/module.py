@@ -29,11 +29,19 @@ from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video
 
 @dataclass(frozen=True)
 class Term:
-    """A loss of one critic: `weight` times `loss`, computed each `every`-th round with `every` times the weight."""
+    """A loss of one critic: `weight` times `loss`, computed each `every`-th round with `every` times the weight.
+
+    `until`: the share of the training by which the weight has faded to 0, None where it stays.
+    """
 
     loss: Any
     weight: float
     every: int = 1
+    until: float | None = None
+
+    def weight_at(self, done: float) -> float:
+        """When this share of a training is done."""
+        return self.weight * self.every * (1 if self.until is None else max(0.0, 1 - done / self.until))
 
 
 @dataclass
@@ -88,6 +96,11 @@ class T2VGAN(L.LightningModule):
         self.register_buffer("clips_seen", torch.zeros((), dtype=torch.long))
         self.signs: dict[str, float | Tensor] = {}  # of the last round, for the callbacks
         self.latest: dict[str, Tensor] = {}  # value of each loss, of this round or of the last one that computed it
+
+    @property
+    def done(self) -> float:
+        """Share of the training."""
+        return int(self.clips_seen) / self.config.clips
 
     # ---- the round ---------------------------------------------------------------------------------------------
 
@@ -194,7 +207,7 @@ class T2VGAN(L.LightningModule):
     def through_noise(self, clips: Clips, name: str, frames: int) -> Callable[[Video], Seen]:
         """How the critic sees `frames` frames of the clips: each clip in its own noise, the same for real and fake."""
         critic: Any = self.discriminators[name]
-        deviation = self.augment.noise_at(int(self.clips_seen) / self.config.clips)
+        deviation = self.augment.noise_at(self.done)
         if not deviation:
             return critic.see
         eyes = hasattr(critic, "eyes")
@@ -252,10 +265,13 @@ class T2VGAN(L.LightningModule):
         for name, look in looks.items():
             play = self.play(side, name, look, told)
             for loss, term in self.terms[side][name].items():
-                if self.trainer.global_step % term.every == 0:
+                weight = term.weight_at(self.done)
+                if not weight:  # it has faded, and so does its curve
+                    self.latest.pop(f"{side}/{name}/{loss}", None)
+                elif self.trainer.global_step % term.every == 0:
                     value = getattr(term.loss, "discriminator" if side == "d" else "generator")(play)
                     losses[f"{side}/{name}/{loss}"] = value.detach()
-                    total = total + term.weight * term.every * value
+                    total = total + weight * value
         return {**losses, f"{side}/total": total.detach(), "total": total}
 
     def backward_alone(self, loss: Tensor) -> None:
@@ -325,7 +341,8 @@ class T2VGAN(L.LightningModule):
 
     def wanted(self, side: str, critic: str, need: str) -> bool:
         """Whether a loss of this player and critic has the need, such as `needs_contrast`."""
-        return any(getattr(term.loss, need, False) for term in self.terms[side][critic].values())
+        terms = self.terms[side][critic].values()
+        return any(getattr(term.loss, need, False) and term.weight_at(self.done) for term in terms)
 
     def draw(
         self, clips: Clips, purpose: str, how: Callable[[torch.Generator], Tensor], *, device: Any = "cpu"

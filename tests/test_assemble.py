@@ -104,6 +104,11 @@ def test_what_a_part_says_itself_is_left_as_it_is():
         ({"losses": {"d/frames/hinge": "much"}}, "losses.d/frames/hinge: weight has to be a number"),
         ({"losses": {"d/frames/hinge": None}}, "losses.d/frames/hinge: weight has to be a number"),
         ({"losses": {"d/frames/r1": {"every": 0}}}, "losses.d/frames/r1: weight has to be a number and every a whole"),
+        ({"losses": {"d/frames/r1": {"until": 1.5}}}, "losses.d/frames/r1: until is 1.5: it is a share of the training"),
+        (
+            {"losses": {**LOSSES, "g/frames/hinge": {"until": 0.5}}},
+            "losses: no term trains the generator in every round",
+        ),
         ({"losses": {"d/frames/r1": {"metod": "x"}}}, "losses.d/frames/r1: 'r1' has no option 'metod', did you mean"),
         ({"losses": {"g/frames/r1": 1.0}}, "losses.g/frames/r1: 'r1' has no term for the generator"),
         ({"losses": {"d/frames/hinge": 1.0}}, "losses: no term trains the generator in every round"),

@@ -187,6 +187,24 @@ def test_rare_terms_come_in_their_rounds_only(words: TextPipeline, make_clips: M
     assert sums == pytest.approx([0.2 * penalties[0], 0.0, 0.2 * penalties[2], 0.0], abs=1e-5)
 
 
+def test_a_term_fades_and_then_costs_nothing(words: TextPipeline, make_clips: MakeClips, monkeypatch: Any):
+    energy = ("losses.g/eyes/energy.weight=2.0", "losses.g/eyes/energy.until=0.5")
+    game = assemble.model(smoke(*EYES, *energy, f"clips={4 * BATCH}"), words)
+    rendered, watch = [], Watch()
+    twin = game.twin
+    monkeypatch.setattr(game, "twin", lambda *given: rendered.append(twin(*given)) or rendered[-1])
+    fit(game, batches_of(make_clips, 4), watch)
+    term = game.terms["g"]["eyes"]["energy"]
+    assert [term.weight_at(share) for share in (0.0, 0.25, 0.5, 1.0)] == [2.0, 1.0, 0.0, 0.0]
+    assert [clip is not None for clip in rendered] == [True, True, False, False], "no twin is rendered for what is over"
+    assert ["g/eyes/energy" in logged for logged in watch.logged] == [True] * 4, "Lightning keeps what was logged last"
+    assert "g/eyes/energy" not in game.latest
+    others = [key for key in watch.logged[0] if key.startswith("g/") and key.count("/") == 2 and "energy" not in key]
+    sums = [logged["g/total"] - sum(logged[key] for key in others) for logged in watch.logged]
+    energies = [logged["g/eyes/energy"] for logged in watch.logged]
+    assert sums == pytest.approx([2 * energies[0], energies[1], 0, 0], abs=1e-4)
+
+
 def test_signs_of_life(trained: Trained):
     each = ("real", "fake", "real_right", "fake_right")
     expected = {f"d/{critic}/{what}" for critic in ("frames", "clip", "eyes") for what in each}
