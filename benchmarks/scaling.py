@@ -33,11 +33,13 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from t2vgan import assemble, config, devices
 from t2vgan.config import Experiment
+from t2vgan.graphs import Graphs
 from t2vgan.shapes import Clips
 from t2vgan.training import quiet_lightning
 
 Took = tuple[float, float]  # seconds by the clock, and of CPU time of this process
 WARM_UP = 3
+KINDS = ("eager", "compile", "graphs")
 H100_BF16_FLOPS = 989e12  # dense; --peak for other cards
 
 
@@ -46,9 +48,9 @@ def main() -> None:
     parser.add_argument("--experiment", default="lion_savanna")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--processes", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--gpu", action="store_true", help="on a GPU: sizes, with and without compile")
+    parser.add_argument("--gpu", action="store_true", help="on a GPU: sizes, eager, compiled, and as CUDA graphs")
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256], help="with --gpu")
-    parser.add_argument("--eager", action="store_true", help="with --gpu: not compiled as well")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS, help="with --gpu: how rounds are launched")
     parser.add_argument(
         "--profile", action="store_true", help="with --gpu: the kernels of a round, and the GPU's idle time"
     )
@@ -67,9 +69,10 @@ def main() -> None:
         print(json.dumps(found), flush=True)
     elif args.gpu:
         for size in args.sizes:
-            for compiled in (False,) if args.eager else (False, True):
-                chosen = [*args.overrides, f"clip.size={size}", f"trainer.compile={str(compiled).lower()}"]
-                on_gpu(config.load(args.experiment, chosen), args.rounds, args.peak, profiled=args.profile)
+            for kind in args.kinds:
+                switches = [f"trainer.{name}={str(name == kind).lower()}" for name in KINDS[1:]]
+                chosen = config.load(args.experiment, [*args.overrides, f"clip.size={size}", *switches])
+                on_gpu(chosen, args.rounds, args.peak, profiled=args.profile)
     else:
         overheads(experiment, args.rounds)
         with tempfile.TemporaryDirectory() as folder:
@@ -190,7 +193,7 @@ def lightning_loop(game: Any, watch: Watch, items: list[Clips], *callbacks: L.Ca
 
 def bare_loop(game: Any, items: list[Clips]) -> list[Took]:
     """The module's own round with nothing around it."""
-    optims = game.configure_optimizers()
+    optims = game.__dict__.setdefault("bare_optims", game.configure_optimizers())  # a graph reads those of its capture
     trainer = SimpleNamespace(world_size=1, global_rank=0, global_step=0, strategy=None)
     game._trainer = trainer
     game.optimizers = lambda use_pl_optimizer=True: optims
@@ -201,6 +204,8 @@ def bare_loop(game: Any, items: list[Clips]) -> list[Took]:
     for k, clips in enumerate(items):
         begun = now()
         game.training_step(clips, k)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         trainer.global_step += 1
         times.append(since(begun))
     return times
@@ -290,29 +295,31 @@ def on_gpu(experiment: Experiment, rounds: int, peak: float, *, profiled: bool) 
     game = game_of(experiment).cuda()
     clips = batches(experiment, 1)[0]
     clips.video, clips.times = clips.video.cuda(), clips.times.cuda()
-    kind = f"{experiment.clip.size} pixels, batch {len(clips)}{', compiled' * experiment.trainer.compile}"
+    settings = experiment.trainer
+    how = "compiled" if settings.compile else "as graphs" if settings.graphs else "eager"
+    kind = f"{experiment.clip.size} pixels, batch {len(clips)}, {how}"
     with FlopCounterMode(display=False) as counter:  # before compiling, into which it does not see, and in float32:
         bare_loop(game, [clips])  # the backward pass of autocast fails beneath it
+    if settings.compile:
+        devices.compile_parts(game)
+    if settings.graphs:
+        game.graphs = Graphs().of(game)
+    torch.cuda.reset_peak_memory_stats()
+    warm_up = WARM_UP + 2  # the first graph is made after three rounds
     with torch.autocast("cuda", torch.bfloat16):
-        if experiment.trainer.compile:
-            devices.compile_parts(game)
-        bare_loop(game, [clips] * WARM_UP)
-        torch.cuda.synchronize()
-        begun = time.perf_counter()
-        bare_loop(game, [clips] * rounds)
-        torch.cuda.synchronize()
-        took = (time.perf_counter() - begun) / rounds
+        times = bare_loop(game, [clips] * (warm_up + rounds))[warm_up:]
+        took, cpu = (statistics.median(column) for column in zip(*times, strict=True))
         flops, memory = counter.get_total_flops(), torch.cuda.max_memory_allocated() / 2**30
         print(
-            f"{kind}: {len(clips) / took:.1f} clips/s, {1000 * took:.1f} ms and {flops / 1e12:.2f} TFLOP a round, "
-            f"{100 * flops / took / peak:.1f} % of the peak, {memory:.1f} GiB",
+            f"{kind}: {len(clips) / took:.1f} clips/s, {1000 * took:.1f} ms ({1000 * cpu:.0f} ms of CPU time) and "
+            f"{flops / 1e12:.2f} TFLOP a round, {100 * flops / took / peak:.2f} % of the peak, {memory:.1f} GiB",
             flush=True,
         )
         if profiled:
             profile(game, clips)
 
 
-def profile(game: Any, clips: Clips, rounds: int = 3) -> None:
+def profile(game: Any, clips: Clips, rounds: int = 8) -> None:
     """Where a round's time goes: the GPU's kernels by time, and how much of the clock it was busy at all."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
@@ -324,7 +331,7 @@ def profile(game: Any, clips: Clips, rounds: int = 3) -> None:
         took = time.perf_counter() - begun
     events = found.key_averages()
     busy = sum(e.self_device_time_total for e in events if str(e.device_type).endswith("CUDA")) / 1e6
-    launches = sum(e.count for e in events if "LaunchKernel" in e.key)
+    launches = sum(e.count for e in events if "Launch" in e.key)
     print(f"GPU busy {100 * busy / took:.0f} % of {1000 * took / rounds:.1f} ms; {launches // rounds} launches a round")
     print(events.table(sort_by="self_device_time_total", row_limit=16, max_name_column_width=60))
 

@@ -56,8 +56,7 @@ class Augment:
 
     def _cutout(self, video: Tensor, draws: Tensor) -> Tensor:
         _, _, _, h, w = video.shape
-        centre = draws * torch.tensor([h, w], device=video.device)
-        rows = (torch.arange(h, device=video.device) + 0.5 - centre[:, :1]).abs() < self.cutout * h / 2
-        columns = (torch.arange(w, device=video.device) + 0.5 - centre[:, 1:]).abs() < self.cutout * w / 2
+        rows = (torch.arange(h, device=video.device) + 0.5 - h * draws[:, :1]).abs() < self.cutout * h / 2
+        columns = (torch.arange(w, device=video.device) + 0.5 - w * draws[:, 1:]).abs() < self.cutout * w / 2
         hole = rows[:, :, None] & columns[:, None, :]
         return video.masked_fill(hole[:, None, None], 0.0)

@@ -96,6 +96,7 @@ class Trainer:
     precision: str = "auto"  # auto | 32-true | bf16-mixed
     accumulate: int = 1  # micro-batches that a device's share of a batch is computed in, for less memory
     compile: bool = False  # torch.compile for the generator and the critics; penalties have to be `finite`
+    graphs: bool = False  # rounds as CUDA graphs, where one GPU trains without micro-batches; elsewhere as they are
     tf32: bool = False  # float32 products in TF32, on GPUs that have it
     threads: int = 0  # torch threads on a CPU; 0: leave as they are
     checkpoint_every_clips: int = 10_000

@@ -132,6 +132,13 @@ def check_accumulable(experiment: Experiment) -> None:
             )
 
 
+def graphs_fit(experiment: Experiment, device: torch.device) -> bool:
+    """Whether rounds are played as CUDA graphs: of one process, which exchanges nothing, and of whole batches."""
+    settings = experiment.trainer
+    one = settings.devices in (1, "1") and settings.nodes == 1 and settings.accumulate == 1
+    return settings.graphs and one and device.type == "cuda"
+
+
 def compile_parts(game: nn.Module) -> None:
     """The generator's pass and the critics' looks; in place, so that the names of the weights stay."""
     game.generator.compile()  # type: ignore[union-attr]

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -22,51 +21,10 @@ from t2vgan.augment import Augment
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
 from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
-from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
+from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, schedule
+from t2vgan.rounds import Heard, Look, Pairs, Term, Told
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video
-
-
-@dataclass(frozen=True)
-class Term:
-    """A loss of one critic: `weight` times `loss`, computed each `every`-th round with `every` times the weight.
-
-    `until`: the share of the training by which the weight has faded to 0, None where it stays.
-    """
-
-    loss: Any
-    weight: float
-    every: int = 1
-    until: float | None = None
-
-    def weight_at(self, done: float) -> float:
-        """When this share of a training is done."""
-        return self.weight * self.every * (1 if self.until is None else max(0.0, 1 - done / self.until))
-
-
-@dataclass
-class Look:
-    """What one critic saw of a round."""
-
-    times: Tensor
-    real: Seen
-    fake: Seen
-    trial: Trial | None = None
-    tried: Seen = ()  # what could have been shown instead
-    twin: Seen = ()  # of other clips of the same captions
-    clear: Seen = ()  # what moves in the real ones, without noise
-    z: Tensor | None = None
-
-
-@dataclass
-class Told:
-    """What critics are told of the captions of a round; the blind ones hear nothing of it."""
-
-    right: TextFeatures
-    wrong: TextFeatures | None
-    content: Tensor
-    contrast: Contrast | None
-    part: Part = WHOLE
 
 
 class T2VGAN(L.LightningModule):
@@ -94,43 +52,58 @@ class T2VGAN(L.LightningModule):
         self.ema_text_encoder = copy.deepcopy(text_encoder).eval().requires_grad_(False)
         self.ema_generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self.register_buffer("clips_seen", torch.zeros((), dtype=torch.long))
+        self._known: tuple[Tensor, int, int] | None = None
+        self.graphs: Any = None  # plays the rounds, if given; see `graphs`
         self.signs: dict[str, float | Tensor] = {}  # of the last round, for the callbacks
         self.latest: dict[str, Tensor] = {}  # value of each loss, of this round or of the last one that computed it
 
     @property
+    def seen(self) -> int:
+        """`clips_seen`, read where somebody else has changed it: that waits for all that a GPU has been told to do."""
+        if self._known is None or self._known[0] is not self.clips_seen or self._known[1] != self.clips_seen._version:
+            self._known = (self.clips_seen, self.clips_seen._version, int(self.clips_seen))
+        return self._known[2]
+
+    @property
     def done(self) -> float:
         """Share of the training."""
-        return int(self.clips_seen) / self.config.clips
+        return self.seen / self.config.clips
 
     # ---- the round ---------------------------------------------------------------------------------------------
 
     def training_step(self, clips: Clips, batch_idx: int) -> None:
+        seen = self.seen
         g_optim = self.optimizers()[0]  # type: ignore[index]
         d_optim = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # raw: Lightning then counts one step per round
         self.set_rates(g_optim, d_optim)
 
         micros = clips.split(self.config.trainer.accumulate)  # one, unless gradients are accumulated
-        inputs = [self.text_inputs(micro.captions) for micro in micros]
-        wrong = [self.text_inputs(micro.wrong_captions) for micro in micros]
-        told = [
-            Told(self.read(right), self.read(other), right.content, self.contrast(micro))
-            for right, other, micro in zip(inputs, wrong, micros, strict=True)
-        ]
-        parts = self.parts(told)
-        once = list(self.looks(micros, inputs, keep=True)) if len(micros) == 1 else None
-        self.step("d", d_optim, once or self.looks(micros, inputs, keep=False), told, parts)
-        with frozen([self.discriminators, self.critic_text]):
-            told = [Told(self.read(right), None, right.content, None) for right in inputs]
-            self.step("g", g_optim, once or self.looks(micros, inputs, keep=True), told, parts)  # rendered anew
+        heard = [self.hear(micro) for micro in micros]
+        play = self.round if self.graphs is None else self.graphs.round
+        play(micros, heard, g_optim, d_optim)
 
         self.clips_seen += len(clips) * self.trainer.world_size
+        self._known = (self.clips_seen, self.clips_seen._version, seen + len(clips) * self.trainer.world_size)
+        for side in "dg":
+            logged = {name: value for name, value in self.latest.items() if name.startswith(side)}
+            self.log_dict({**logged, f"{side}/grad_norm": self.signs[f"{side}/grad_norm"]})
         self.log("clips_seen", self.clips_seen.float())
 
-    def looks(self, micros: list[Clips], inputs: list[TextInputs], *, keep: bool) -> Iterator[dict[str, Look]]:
+    def round(self, micros: list[Clips], heard: list[Heard], g_optim: Any, d_optim: Any) -> None:
+        """One step of each player. Nothing here waits for a GPU but `advance`, where it is not captured."""
+        told = [self.tell(each) for each in heard]
+        parts = self.parts(told)
+        once = list(self.looks(micros, heard, keep=True)) if len(micros) == 1 else None
+        self.step("d", d_optim, once or self.looks(micros, heard, keep=False), told, parts)
+        with frozen([self.discriminators, self.critic_text]):
+            told = [Told(self.read(each.right), None, each.right.content, None) for each in heard]
+            self.step("g", g_optim, once or self.looks(micros, heard, keep=True), told, parts)  # rendered anew
+
+    def looks(self, micros: list[Clips], heard: list[Heard], *, keep: bool) -> Iterator[dict[str, Look]]:
         """What the critics see of each micro-batch. `keep`: with the way back to the generator; else for them alone."""
-        for clips, right in zip(micros, inputs, strict=True):
+        for clips, each in zip(micros, heard, strict=True):
             with torch.set_grad_enabled(keep):
-                look = self.look(clips, self.text_encoder(right))
+                look = self.look(clips, self.text_encoder(each.right))
             yield look
 
     def parts(self, told: list[Told]) -> list[Part]:
@@ -207,18 +180,18 @@ class T2VGAN(L.LightningModule):
     def through_noise(self, clips: Clips, name: str, frames: int) -> Callable[[Video], Seen]:
         """How the critic sees `frames` frames of the clips: each clip in its own noise, the same for real and fake."""
         critic: Any = self.discriminators[name]
-        deviation = self.augment.noise_at(self.done)
-        if not deviation:
+        if not self.augment.noise:
             return critic.see
         eyes = hasattr(critic, "eyes")
         size = critic.see_size if eyes else clips.video.shape[-1]
         shape = (3, frames, size, size)
 
         def drawn(g: torch.Generator) -> Tensor:
-            return torch.randn(shape, generator=g, device=g.device).mul_(deviation)
+            return torch.randn(shape, generator=g, device=g.device)
 
         # Where the clips are: of large frames a processor would draw for longer than a GPU trains.
         grain = self.draw(clips, f"grain of {name}", drawn, device=self.device)
+        grain = grain * self.number("noise", lambda: self.augment.noise_at(self.done))
         if eyes:  # what it compares between frames it compares without noise
             return lambda video: critic.see(video, grain)
         return lambda video: critic.see(video + grain)
@@ -234,7 +207,7 @@ class T2VGAN(L.LightningModule):
         for look, heard, part in zip(looks, told, parts, strict=True):
             for layer, u in zip(normed, before, strict=True):
                 layer.u = u  # every micro-batch meets the same critics
-            torch.manual_seed(stable_seed(self.config.seed, int(self.clips_seen), 0, "round"))
+            self.reseed()
             terms = self.losses_of(side, look, dataclasses.replace(heard, part=part))
             self.backward_alone(terms.pop("total") / len(parts))
             for name, value in terms.items():
@@ -242,19 +215,19 @@ class T2VGAN(L.LightningModule):
         players = [self.discriminators, self.critic_text] if side == "d" else [self.generator, self.text_encoder]
         clip_norm = getattr(self.config, f"{side}_optim").clip_norm
         norm = mean_gradients(parameters(players), self.trainer.world_size, clip_norm)
-        healthy = bool(torch.isfinite(norm))
-        if healthy:
-            optim.step()
-        elif hasattr(optim, "_on_after_step"):  # Lightning counts rounds by these: one that is skipped is one, too
-            optim._on_before_step()
-            optim._on_after_step()
-        self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": float(not healthy)})
+        self.signs.update({f"{side}/grad_norm": norm, f"{side}/skipped": advance(optim, norm)})
         self.latest |= losses
-        self.log_dict({**{k: v for k, v in self.latest.items() if k.startswith(side)}, f"{side}/grad_norm": norm})
+
+    def reseed(self) -> None:
+        """What losses draw is of the round. A graph goes on with the numbers that it was given before it was played."""
+        if not capturing():
+            torch.manual_seed(stable_seed(self.config.seed, self.seen, 0, "round"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["latest"] = {name: value.cpu() for name, value in self.latest.items()}
         checkpoint["vectors"] = getattr(self.text_pipeline, "version", None)
+        for group in (group for optim in checkpoint.get("optimizer_states", ()) for group in optim["param_groups"]):
+            group |= {"lr": float(group["lr"]), "capturable": False}  # as it is without graphs
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.latest = checkpoint.get("latest", {})  # else a resumed run would leave rare losses out of its curves
@@ -265,13 +238,13 @@ class T2VGAN(L.LightningModule):
         for name, look in looks.items():
             play = self.play(side, name, look, told)
             for loss, term in self.terms[side][name].items():
-                weight = term.weight_at(self.done)
-                if not weight:  # it has faded, and so does its curve
-                    self.latest.pop(f"{side}/{name}/{loss}", None)
+                key = f"{side}/{name}/{loss}"
+                if not term.weight_at(self.done):  # it has faded, and so does its curve
+                    self.latest.pop(key, None)
                 elif self.trainer.global_step % term.every == 0:
                     value = getattr(term.loss, "discriminator" if side == "d" else "generator")(play)
-                    losses[f"{side}/{name}/{loss}"] = value.detach()
-                    total = total + weight * value
+                    losses[key] = value.detach()
+                    total = total + self.number(key, lambda term=term: term.weight_at(self.done)) * value  # type: ignore[misc]
         return {**losses, f"{side}/total": total.detach(), "total": total}
 
     def backward_alone(self, loss: Tensor) -> None:
@@ -323,7 +296,11 @@ class T2VGAN(L.LightningModule):
         """What critics are told of captions: their own encoder's reading, or the generator's without gradient."""
         return self.critic_text(inputs) if self.critic_text is not None else self.text_encoder(inputs).detach()
 
-    def contrast(self, clips: Clips) -> Contrast | None:
+    def hear(self, clips: Clips) -> Heard:
+        right, wrong = self.text_inputs(clips.captions), self.text_inputs(clips.wrong_captions)
+        return Heard(right, wrong, self.pairs(clips))
+
+    def pairs(self, clips: Clips) -> Pairs | None:
         """All pairs of right and wrong captions of the batch, where a loss learns from them."""
         pairs = [(i, *pair) for i, pairs in enumerate(clips.contrasts) for pair in pairs]
         if not pairs or not any(self.wanted("d", name, "needs_contrast") for name in self.discriminators):
@@ -331,13 +308,27 @@ class T2VGAN(L.LightningModule):
         owner, right, wrong = zip(*pairs, strict=True)
         right, wrong = self.text_inputs(list(right)), self.text_inputs(list(wrong))
         same = (right.vectors[:, :, None] == wrong.vectors[:, None]).all(-1)
-        return Contrast(
-            owner=torch.tensor(owner, device=self.device),
-            right=self.read(right),
-            wrong=self.read(wrong),
-            only_right=right.mask & ~(same & wrong.mask[:, None]).any(2),
-            only_wrong=wrong.mask & ~(same & right.mask[:, :, None]).any(1),
-        )
+        only_right = right.mask & ~(same & wrong.mask[:, None]).any(2)
+        only_wrong = wrong.mask & ~(same & right.mask[:, :, None]).any(1)
+        return Pairs(torch.tensor(owner, device=self.device), right, wrong, only_right, only_wrong)
+
+    def tell(self, heard: Heard) -> Told:
+        pairs, contrast = heard.pairs, None
+        if pairs is not None:
+            read = self.read(pairs.right), self.read(pairs.wrong)
+            contrast = Contrast(pairs.owner, *read, pairs.only_right, pairs.only_wrong)
+        return Told(self.read(heard.right), self.read(heard.wrong), heard.right.content, contrast)
+
+    def due(self) -> tuple[str, ...]:
+        """The losses that this round computes."""
+        names = [
+            f"{side}/{critic}/{loss}"
+            for side, of_side in self.terms.items()
+            for critic, terms in of_side.items()
+            for loss, term in terms.items()
+            if term.weight_at(self.done) and self.trainer.global_step % term.every == 0
+        ]
+        return tuple(names)
 
     def wanted(self, side: str, critic: str, need: str) -> bool:
         """Whether a loss of this player and critic has the need, such as `needs_contrast`."""
@@ -351,8 +342,16 @@ class T2VGAN(L.LightningModule):
 
         `device`: that of the random numbers, which are others on another kind.
         """
-        seeds = (stable_seed(self.config.seed, clips.epoch, i, purpose) for i in clips.indices)
-        return torch.stack([how(torch.Generator(device).manual_seed(s)) for s in seeds]).to(self.device)
+
+        def drawn(clips: Clips) -> Tensor:
+            seeds = (stable_seed(self.config.seed, clips.epoch, i, purpose) for i in clips.indices)
+            return torch.stack([how(torch.Generator(device).manual_seed(s)) for s in seeds]).to(self.device)
+
+        return drawn(clips) if self.graphs is None else self.graphs.draw(purpose, drawn, clips)
+
+    def number(self, name: str, value: Callable[[], float]) -> float | Tensor:
+        """A number that is another in each round."""
+        return value() if self.graphs is None else self.graphs.number(name, value)
 
     def noise(self, clips: Clips, purpose: str = "noise") -> Tensor:
         return self.draw(clips, purpose, lambda g: torch.randn(self.generator.z_dim, generator=g))  # type: ignore[arg-type]
@@ -388,5 +387,9 @@ class T2VGAN(L.LightningModule):
 
     def set_rates(self, *optims: Any) -> None:
         for optim, config in zip(optims, (self.config.g_optim, self.config.d_optim), strict=True):
+            rate = config.lr * schedule(self.seen, self.config.clips, config)
             for group in optim.param_groups:
-                group["lr"] = config.lr * schedule(int(self.clips_seen), self.config.clips, config)
+                if isinstance(group["lr"], Tensor):  # which a graph reads
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate

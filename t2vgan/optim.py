@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,35 @@ def mean_gradients(owned: list[nn.Parameter], world_size: int, clip_norm: float)
         for g, mean in zip(grads, (flat / world_size).split([g.numel() for g in grads]), strict=True):
             g.copy_(mean.view_as(g))
     return torch.nn.utils.clip_grad_norm_(owned, clip_norm or math.inf)
+
+
+def advance(optim: Any, norm: Tensor) -> float | Tensor:
+    """A step, or none where the norm of the gradient is not finite: returns 1 for one that is skipped, else 0."""
+    if capturing():  # the step looks by itself, as it does for a scaler of gradients
+        raw = getattr(optim, "optimizer", optim)
+        raw.found_inf, raw.grad_scale = (~torch.isfinite(norm)).float(), None
+        raw.step()
+        skipped: Tensor = raw.found_inf
+        del raw.found_inf, raw.grad_scale
+        return skipped
+    healthy = bool(torch.isfinite(norm))
+    if healthy:
+        optim.step()
+    else:
+        count(optim)
+    return float(not healthy)
+
+
+def capturing() -> bool:
+    """Whether what a GPU has to do is being written down; see `graphs`."""
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+
+
+def count(optim: Any) -> None:
+    """Lightning counts rounds by the generator's steps; one that is skipped, or that it did not see, is one, too."""
+    if hasattr(optim, "_on_after_step"):
+        optim._on_before_step()
+        optim._on_after_step()
 
 
 def parameters(players: Iterable[nn.Module | None]) -> list[nn.Parameter]:

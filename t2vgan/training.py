@@ -42,11 +42,13 @@ from t2vgan.devices import (
     check_compilable,
     check_shareable,
     compile_parts,
+    graphs_fit,
     precision,
     set_up,
     settled,
     spare_page_faults,
 )
+from t2vgan.graphs import Graphs
 from t2vgan.reports import page
 from t2vgan.system import WARNINGS_OF_SLURM, as_json
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
@@ -209,6 +211,8 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     lightning = trainer(
         experiment, run_dir, parts.extractor, rounds_done=saved.get("rounds", 0), fast_dev_run=fast_dev_run
     )
+    if graphs_fit(experiment, lightning.strategy.root_device):
+        parts.game.graphs = Graphs().of(parts.game)
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
         tell_of_world_size(saved, lightning.world_size)

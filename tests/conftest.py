@@ -30,6 +30,10 @@ class Words(TextPipeline):
     def version(self) -> str:
         return "noise"
 
+    @property
+    def longest(self) -> int:
+        return 8
+
     def __call__(self, captions: list[str]) -> TextInputs:
         rows = [torch.stack([self.vector(word) for word in caption.split()]) for caption in captions]
         mask = pad_sequence([torch.ones(len(row), dtype=torch.bool) for row in rows], batch_first=True)

@@ -104,7 +104,10 @@ def test_what_a_part_says_itself_is_left_as_it_is():
         ({"losses": {"d/frames/hinge": "much"}}, "losses.d/frames/hinge: weight has to be a number"),
         ({"losses": {"d/frames/hinge": None}}, "losses.d/frames/hinge: weight has to be a number"),
         ({"losses": {"d/frames/r1": {"every": 0}}}, "losses.d/frames/r1: weight has to be a number and every a whole"),
-        ({"losses": {"d/frames/r1": {"until": 1.5}}}, "losses.d/frames/r1: until is 1.5: it is a share of the training"),
+        (
+            {"losses": {"d/frames/r1": {"until": 1.5}}},
+            "losses.d/frames/r1: until is 1.5: it is a share of the training",
+        ),
         (
             {"losses": {**LOSSES, "g/frames/hinge": {"until": 0.5}}},
             "losses: no term trains the generator in every round",

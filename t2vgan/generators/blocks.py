@@ -72,6 +72,9 @@ class ModulatedConv2d(nn.Module):
         nn.init.normal_(self.style.weight, std=1 / math.sqrt(style_dim))
         nn.init.ones_(self.style.bias)
         self.demodulate, self.pointwise = demodulate, kernel == 1 and not demodulate and not up
+        if up:
+            self.register_buffer("met", MET.clone(), persistent=False)
+            self.met: Tensor
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         scale = self.style(w)
@@ -79,7 +82,7 @@ class ModulatedConv2d(nn.Module):
             return self.mixed(x, scale)
         x = x * per_channel(scale.to(x.dtype))
         if self.up:
-            y = F.conv_transpose2d(x, enlarging(self.weight), stride=2, padding=1)
+            y = F.conv_transpose2d(x, enlarging(self.weight, self.met), stride=2, padding=1)
         else:
             y = F.conv2d(x, self.weight, padding=self.weight.shape[-1] // 2)
         bias = per_channel(self.bias[None].to(y.dtype))
@@ -101,14 +104,14 @@ ALONG = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
 MET = torch.kron(ALONG, ALONG).T.contiguous()  # (9, 16)
 
 
-def enlarging(weight: Tensor) -> Tensor:
+def enlarging(weight: Tensor, met: Tensor = MET) -> Tensor:
     """`(out, in, 3, 3)` to `(in, out, 4, 4)`: a transposed convolution of stride 2 by this one is a convolution by the
     other of maps in which each value is repeated twice, to the sides and downwards, for four ninths of the products.
 
     Each value meets the kernel at four places there, so what it is multiplied by are sums of up to four weights.
     """
     with torch.autocast(weight.device.type, enabled=False):  # sums of weights, not of rounded ones
-        kernel = weight.flatten(2) @ MET.to(weight)
+        kernel = weight.flatten(2) @ met.to(weight)
     return kernel.unflatten(2, (4, 4)).transpose(0, 1)
 
 

@@ -29,22 +29,22 @@ class Words:
         if pairs is None:  # every caption of this part of the batch was dropped
             return 0.0 * play.real_logits.sum()
         features = tuple(f[pairs.owner] for f in play.real_features)
-        right = play.critic.word_scores(features, pairs.right)[pairs.only_right]
-        wrong = play.critic.word_scores(features, pairs.wrong)[pairs.only_wrong]
-        return mean(F.softplus(-right), play.part.right) + mean(F.softplus(wrong), play.part.wrong)
+        right = F.softplus(-play.critic.word_scores(features, pairs.right))
+        wrong = F.softplus(play.critic.word_scores(features, pairs.wrong))
+        return mean(right, pairs.only_right, play.part.right) + mean(wrong, pairs.only_wrong, play.part.wrong)
 
     def generator(self, play: Play) -> Scalar:
         if play.text is None or play.content is None:
             raise ValueError("words: this critic is blind to captions; take the words term away or set blind: false")
-        scores = play.critic.word_scores(play.fake_features, play.text)[play.content]
-        return mean(F.softplus(-scores), play.part.content)
+        costs = F.softplus(-play.critic.word_scores(play.fake_features, play.text))
+        return mean(costs, play.content, play.part.content)
 
 
-def mean(values: Tensor, count: Tensor | None = None) -> Scalar:
-    """0 where there is nothing to average: captions may differ by a word that only one of them has.
+def mean(values: Tensor, among: Tensor, count: Tensor | None = None) -> Scalar:
+    """Over those words; 0 where there are none: captions may differ by a word that only one of them has.
 
     `count`: of the average part of a round that is shared out.
     """
     if count is None:
-        return values.sum() / max(values.numel(), 1)
-    return values.sum() / torch.where(count > 0, count, 1.0)
+        count = among.sum()
+    return (values * among).sum() / torch.where(count > 0, count, 1.0)

@@ -51,6 +51,11 @@ class TextPipeline:
         """Of the vectors: another one where a word's vector is another."""
         return self.vectors.version
 
+    @property
+    def longest(self) -> int:
+        """Words of the longest caption that is prepared."""
+        return max(map(len, self.rows.values()), default=0)
+
     def __call__(self, captions: list[str]) -> TextInputs:
         """One row a caption, padded to the longest of them. ValueError for an empty caption."""
         if any(caption not in self.rows for caption in captions):

@@ -71,7 +71,7 @@ def test_a_blind_critic_is_a_clear_mistake(make_play: Callable[..., Play]):
 
 
 def test_shares_of_unequal_numbers_of_words_add_up_to_the_mean_over_all():
-    values = torch.tensor([1.0, 2.0, 3.0, 10.0])
-    shares, count = (values[:1], values[1:]), torch.tensor(2.0)
-    assert torch.stack([mean(share, count) for share in shares]).mean() == mean(values) == 4.0
-    assert mean(values[:0], torch.tensor(0.0)) == 0.0
+    values, among = torch.tensor([1.0, 50.0, 2.0, 3.0, 10.0]), torch.tensor([True, False, True, True, True])
+    shares, count = (slice(0, 2), slice(2, 5)), torch.tensor(2.0)
+    assert torch.stack([mean(values[s], among[s], count) for s in shares]).mean() == mean(values, among) == 4.0
+    assert mean(values, among & False, torch.tensor(0.0)) == mean(values, among & False) == 0.0

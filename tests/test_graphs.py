@@ -1,0 +1,150 @@
+"""Rounds played from what a graph reads are the rounds themselves; and, where there is a GPU, from graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor
+
+from t2vgan import assemble
+from t2vgan.config import load
+from t2vgan.graphs import Graphs, Play
+from t2vgan.module import T2VGAN
+from t2vgan.shapes import Clips
+from t2vgan.text import TextPipeline
+
+MakeClips = Callable[..., Clips]
+BATCH, ROUNDS = 4, 8
+EYES = [
+    *(f"discriminators.eyes.{o}" for o in ("name=projected", "frames=2", "see_size=32", "width=8", "match=true")),
+    *(f"losses.{t}=1.0" for t in ("d/eyes/hinge", "g/eyes/hinge", "d/eyes/words", "g/eyes/words", "g/eyes/mirror")),
+    *("augment.noise=0.2", "augment.rise=0.5", "augment.cutout=0.2", "losses.d/clip/r1.every=1"),
+]
+STEER = ["losses.d/eyes/steer=1.0", "losses.g/eyes/steer=1.0"]  # draws in both steps
+RARE = ["losses.g/eyes/energy.weight=1.0", "losses.g/eyes/energy.until=0.5", "losses.d/clip/r1.every=2"]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*have no `val_dataloader`.*", "ignore:.*LeafSpec.*", "ignore:.*in eval mode at the start of training.*"
+)
+
+
+class Recorded:
+    """In the place of CUDA graphs: does the same again, from the same tensors."""
+
+    def __init__(self) -> None:
+        self.captured = self.played = 0
+
+    def __call__(self, play: Play) -> Play:
+        self.captured += 1
+
+        def again() -> None:
+            self.played += 1
+            play()
+
+        return again
+
+
+def batches(make_clips: MakeClips, device: str = "cpu") -> list[Clips]:
+    """Another one in each round, with captions and pairs of other lengths."""
+    found = []
+    for k in range(ROUNDS):
+        clips = make_clips(range(BATCH * k, BATCH * (k + 1)))
+        pairs = (("a lion walks at noon", "a lion rests at noon"), ("a lion in the snow", "a zebra in the snow"))
+        clips.contrasts = [pairs[: 1 + (k + i) % 2] for i in range(BATCH)]
+        clips.captions = [f"{'a majestic ' * (k % 3)}lion walks"] * BATCH
+        clips.video, clips.times = clips.video.to(device), clips.times.to(device)
+        found.append(clips)
+    return found
+
+
+def trained(
+    words: TextPipeline,
+    given: list[Clips],
+    graphs: Graphs | None,
+    *callbacks: L.Callback,
+    options: list[str],
+    accelerator: str = "cpu",
+) -> tuple[T2VGAN, dict[str, Tensor], dict[str, float], L.Trainer]:
+    game = assemble.model(load("smoke", [f"data.batch={BATCH}", f"clips={ROUNDS * BATCH}", *EYES, *options]), words)
+    game.graphs = graphs and graphs.of(game)
+    trainer = L.Trainer(
+        accelerator=accelerator, devices=1, max_epochs=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, callbacks=list(callbacks),
+    )  # fmt: skip
+    trainer.fit(game, torch.utils.data.DataLoader(given, batch_size=None))  # type: ignore[arg-type]
+    state = {name: tensor.detach().cpu().clone() for name, tensor in game.state_dict().items()}
+    return game, state, {name: float(value) for name, value in game.signs.items()}, trainer
+
+
+def apart(one: dict[str, Tensor], other: dict[str, Tensor], start: dict[str, Tensor]) -> float:
+    """How far the weights are from each other, as a share of their way. Adam makes a step of rounding, too, where there
+    is no gradient.
+    """
+    assert one.keys() == other.keys() == start.keys()
+    far, way = (
+        sum(float((a[name].float() - b[name].float()).square().sum()) for name in one if name != "clips_seen")
+        for a, b in ((one, other), (one, start))
+    )
+    return (far / way) ** 0.5
+
+
+def start_of(game: T2VGAN, words: TextPipeline) -> dict[str, Tensor]:
+    return assemble.model(game.config, words).state_dict()
+
+
+def test_rounds_from_the_tensors_of_a_graph_are_the_rounds_themselves(words: TextPipeline, make_clips: MakeClips):
+    given, recorded = batches(make_clips), Recorded()
+    plain, state, signs, trainer = trained(words, given, None, options=STEER + RARE)
+    game, again, signs_again, trainer_again = trained(words, given, Graphs(recorded, warm_up=1), options=STEER + RARE)
+    assert recorded.captured == recorded.played == 4, "with and without a penalty, before and after a loss has faded"
+    assert trainer_again.global_step == trainer.global_step == ROUNDS and int(game.clips_seen) == ROUNDS * BATCH
+    assert apart(state, again, start_of(plain, words)) < 0.02, "padded captions are summed in another order, no more"
+    assert signs_again.keys() == signs.keys() and signs_again == pytest.approx(signs, rel=0.15, abs=0.02)
+
+
+def test_a_graph_is_made_anew_for_longer_captions_and_for_other_states_of_optimisers(
+    words: TextPipeline, make_clips: MakeClips
+):
+    given, recorded = batches(make_clips), Recorded()
+    for clips in given:
+        clips.contrasts = [(("a lion walks at noon", "a lion rests at noon"),)] * BATCH
+    given[-1].captions = ["a lion " * 12 + "walks"] * BATCH
+
+    class PutsBack(L.Callback):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            if batch_idx == ROUNDS - 3:
+                for optim in trainer.optimizers:
+                    optim.load_state_dict(optim.state_dict())
+
+    game, state, _, _ = trained(words, given, None, PutsBack(), options=STEER)
+    _, again, _, _ = trained(words, given, Graphs(recorded, warm_up=1), PutsBack(), options=STEER)
+    assert recorded.captured == 3, "the first one, one for the state that was put back, one for more words"
+    assert apart(state, again, start_of(game, words)) < 0.02
+
+
+def test_checkpoints_of_graphs_are_those_of_plain_rounds(words: TextPipeline, make_clips: MakeClips, tmp_path: Any):
+    groups = []
+    for graphs in (None, Graphs(Recorded(), warm_up=1)):
+        trainer = trained(words, batches(make_clips), graphs, options=STEER)[-1]
+        trainer.save_checkpoint(tmp_path / "made.ckpt")
+        saved = torch.load(tmp_path / "made.ckpt", weights_only=True)
+        groups.append([group for optim in saved["optimizer_states"] for group in optim["param_groups"]])
+    rates = [[group.pop("lr") for group in each] for each in groups]
+    assert groups[0] == groups[1] and rates[0] == pytest.approx(rates[1])
+    assert all(isinstance(rate, float) for each in rates for rate in each)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_graphs_on_a_gpu(words: TextPipeline, make_clips: MakeClips):
+    """Not bit by bit: a round's two steps draw one after the other from the numbers that losses need."""
+    given = batches(make_clips, "cuda")
+    graphs = Graphs(warm_up=1)
+    game, state, signs, trainer = trained(words, given, None, options=RARE, accelerator="gpu")
+    _, again, signs_again, trainer_again = trained(words, given, graphs, options=RARE, accelerator="gpu")
+    assert len(graphs.made) == 4 and trainer.global_step == trainer_again.global_step == ROUNDS
+    assert apart(state, again, start_of(game, words)) < 0.1
+    assert signs_again == pytest.approx(signs, rel=0.1, abs=0.02)
