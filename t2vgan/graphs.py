@@ -19,33 +19,50 @@ from torch import Tensor
 
 from t2vgan.optim import count
 from t2vgan.rounds import Heard, Pairs
-from t2vgan.shapes import Clips, TextInputs
+from t2vgan.shapes import Clips, TextInputs, Trial
 
 Play = Callable[[], None]
 WARM_UP = 3  # rounds before one is captured: libraries choose their kernels, optimisers make their moments
 ROOM = 1.25  # for more pairs of captions than the batch has that is captured
 
 
-def cuda_graph(play: Play) -> Play:
-    """Captures what `play` has the GPU do, without doing it; returns what does it."""
-    graph = torch.cuda.CUDAGraph()
-    torch.clear_autocast_cache()  # weights in bfloat16 from outside would be those of this round for ever
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        play()
-    torch.clear_autocast_cache()
-    return graph.replay
+class CudaGraphs:
+    """Captures what a function has the GPU do, without doing it, and returns what does it.
+
+    Rounds before a capture are on the same stream: the nodes that add up gradients keep the one that they were made on,
+    and where one of them lives on (somebody keeps a tensor with a gradient) a capture on another stream fails.
+    """
+
+    stream: torch.cuda.Stream | None = None
+
+    def __call__(self, play: Play) -> Play:
+        graph = torch.cuda.CUDAGraph()
+        torch.clear_autocast_cache()  # weights in bfloat16 from outside would be those of this round for ever
+        with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+            play()
+        torch.clear_autocast_cache()
+        return graph.replay
+
+    @contextmanager
+    def aside(self, device: torch.device) -> Iterator[None]:
+        """What has to come before a capture."""
+        self.stream = self.stream or torch.cuda.Stream(device)
+        self.stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(self.stream):
+            yield
+        torch.cuda.current_stream(device).wait_stream(self.stream)
 
 
 class Graphs:
     """Plays the rounds of a game: the first few as they are, the others from graphs, one for each set of terms that are
     due. One device, one micro-batch.
 
-    `record` makes of a function without arguments another one that does the same again; `warm_up` is how many rounds
-    come before.
+    `record` makes of a function without arguments another one that does the same again, and has `aside`, for rounds
+    that come before; `warm_up` is how many.
     """
 
-    def __init__(self, record: Callable[[Play], Play] = cuda_graph, *, warm_up: int = WARM_UP) -> None:
-        self.record, self.warm_up = record, warm_up
+    def __init__(self, record: Any = None, *, warm_up: int = WARM_UP) -> None:
+        self.record, self.warm_up = record or CudaGraphs(), warm_up
         self.drawn: dict[str, Callable[[Clips], Tensor]] = {}
         self.numbers: dict[str, Callable[[], float]] = {}
         self.warm: dict[Any, int] = {}
@@ -57,7 +74,8 @@ class Graphs:
         game, key = self.game, (self.game.due(), clips.video.shape, clips.times.shape, said.pairs is None)
         if self.warm.get(key, 0) < self.warm_up:
             self.warm[key] = self.warm.get(key, 0) + 1
-            with aside(game.device):
+            with self.record.aside(game.device):
+                let_go(game)
                 game.round(micros, heard, g_optim, d_optim)
             return
         optims = [getattr(optim, "optimizer", optim) for optim in (g_optim, d_optim)]
@@ -66,6 +84,7 @@ class Graphs:
             self.made.pop(key, None)  # its memory is free before the next one is made
             captured = self.made[key] = Captured(self, game, clips, said, optims)
             self.inside = captured
+            let_go(game)
             try:
                 captured.capture(lambda: game.round([captured.clips], [captured.heard], g_optim, d_optim))
             finally:
@@ -214,14 +233,11 @@ def read_of(optims: list[torch.optim.Optimizer]) -> list[Tensor]:
     return found + [value for optim in optims for state in optim.state.values() for value in state.values()]
 
 
-@contextmanager
-def aside(device: torch.device) -> Iterator[None]:
-    """On a stream of its own, as rounds before a capture have to be."""
-    if device.type != "cuda":
-        yield
-        return
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        yield
-    torch.cuda.current_stream(device).wait_stream(stream)
+def let_go(game: Any) -> None:
+    """Detaches what the parts of the game keep of their last round."""
+    for part in game.modules():
+        for name, kept in list(vars(part).items()):
+            if isinstance(kept, Tensor) and kept.grad_fn is not None:
+                setattr(part, name, kept.detach())
+            elif isinstance(kept, Trial):
+                setattr(part, name, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
@@ -12,9 +13,9 @@ from torch import Tensor
 
 from t2vgan import assemble
 from t2vgan.config import load
-from t2vgan.graphs import Graphs, Play
+from t2vgan.graphs import Graphs, Play, let_go
 from t2vgan.module import T2VGAN
-from t2vgan.shapes import Clips
+from t2vgan.shapes import Clips, Trial
 from t2vgan.text import TextPipeline
 
 MakeClips = Callable[..., Clips]
@@ -46,6 +47,10 @@ class Recorded:
             play()
 
         return again
+
+    @contextlib.contextmanager
+    def aside(self, device: torch.device) -> Iterator[None]:
+        yield
 
 
 def batches(make_clips: MakeClips, device: str = "cpu") -> list[Clips]:
@@ -138,7 +143,16 @@ def test_checkpoints_of_graphs_are_those_of_plain_rounds(words: TextPipeline, ma
     assert all(isinstance(rate, float) for each in rates for rate in each)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_parts_let_go_of_their_last_round(words: TextPipeline, make_clips: MakeClips):
+    game = trained(words, batches(make_clips)[:1], None, options=STEER)[0]
+    kept = [value for part in game.modules() for value in vars(part).values()]
+    assert any(isinstance(value, Trial) for value in kept), "else there is nothing to let go of"
+    let_go(game)
+    kept = [value for part in game.modules() for value in vars(part).values()]
+    assert not any(isinstance(value, Trial) or getattr(value, "grad_fn", None) is not None for value in kept)
+
+
+@pytest.mark.gpu
 def test_graphs_on_a_gpu(words: TextPipeline, make_clips: MakeClips):
     """Not bit by bit: a round's two steps draw one after the other from the numbers that losses need."""
     given = batches(make_clips, "cuda")
@@ -147,4 +161,4 @@ def test_graphs_on_a_gpu(words: TextPipeline, make_clips: MakeClips):
     _, again, signs_again, trainer_again = trained(words, given, graphs, options=RARE, accelerator="gpu")
     assert len(graphs.made) == 4 and trainer.global_step == trainer_again.global_step == ROUNDS
     assert apart(state, again, start_of(game, words)) < 0.1
-    assert signs_again == pytest.approx(signs, rel=0.1, abs=0.02)
+    assert signs_again == pytest.approx(signs, rel=0.25, abs=0.02)
