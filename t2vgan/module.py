@@ -132,8 +132,8 @@ class T2VGAN(L.LightningModule):
         twin = self.twin(clips, text, chosen) if torch.is_grad_enabled() else None
         steered: Any = self.generator if hasattr(self.generator, "numbers") else None
         if steered is not None:
-            size = 1 + steered.numbers + steered.z_dim
-            steered.chance = self.draw(clips, "trial", lambda g: torch.randn(size, generator=g))
+            steered.chance = self.draw(clips, "trial", lambda g: torch.randn(steered.chances, generator=g))
+            steered.still = clips.video[:, :, t // 2]
         if self.generator.continuous:
             fake = self.generator(z, text, clips.times.gather(1, chosen))
         else:
@@ -159,9 +159,11 @@ class T2VGAN(L.LightningModule):
             if twin is not None and self.wanted("g", name, "needs_twin"):
                 with torch.no_grad():
                     looks[name].twin = see(pick(self.augment(twin, draws), where))
-            if see != critic.see and self.wanted("g", name, "needs_numbers"):
+            if trial is not None and any(self.wanted(side, name, "needs_numbers") for side in ("g", "d")):
+                moving = trial.moving if self.generator.continuous else pick(trial.moving, chosen)
                 with torch.no_grad():
-                    looks[name].clear = critic.clear(pick(real, where))  # type: ignore[operator]
+                    clear, moved = (critic.clear(pick(each, where)) for each in (real, moving))  # type: ignore[operator]
+                looks[name].clear, looks[name].moved = clear, moved
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, see(pick(other, where))
@@ -277,6 +279,7 @@ class T2VGAN(L.LightningModule):
             "z": look.z,
             "twin": look.twin,
             "clear": look.clear,
+            "moved": look.moved,
             "part": told.part,
         }
         if critic.blind:

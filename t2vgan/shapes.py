@@ -107,19 +107,19 @@ def to_float(video: Tensor) -> Tensor:
 
 @dataclass
 class Trial:
-    """What a generator could have shown instead of its clips, for critics to look at: each clip mirrored, or steered by
-    numbers that were drawn.
+    """What a generator could have shown instead of its clips: each from the other side; and pictures that drawn numbers
+    make move, from which a critic learns what such numbers do.
 
     Neither choice can be learned from a gradient of the pixels: the pictures between one pan and another are no better
     than either, so a slope says little of what a step leads to.
     """
 
-    video: Video  # no gradient
+    video: Video  # the clips mirrored; no gradient
     odds: Tensor  # (b,), logits of "mirrored"
     mirrored: Tensor  # bool (b,), what was shown
-    turned: Tensor  # bool (b,), clips that are shown from the other side; numbers were drawn for the others
+    moving: Tensor  # (b, 3, t, h, w), pictures that `drawn` makes move; no gradient
     numbers: Tensor  # (b, k), what steers the clips themselves, in -1..1; k may be 0
-    drawn: Tensor  # (b, k), what steers the trial where it is not turned, uniform in -1..1; speeds are to the right
+    drawn: Tensor  # (b, k), uniform in -1..1; speeds are to the right
     others: Tensor  # (b, k), what steers clips of the same captions by other noise; no gradient
     held: Tensor  # (b, k), the numbers without what noise adds to them
     leave: Tensor  # (b, j), the deviation of what it adds to the first j of them

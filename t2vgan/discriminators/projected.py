@@ -92,10 +92,7 @@ class Projected(nn.Module):
         return (*seen, self.moves(video, seen[0])) if self.match is not None else seen
 
     def clear(self, video: Tensor) -> tuple[Tensor, ...]:
-        """Only what moves, seen without noise; for `read`, of real clips. Noise on every frame hides a part of each
-        motion: they were read too slow, and what they steer became as slow. What `read` learns from keeps its noise:
-        without it walks of real clips were read as 0.13 of the reach at the end of a run (truth 0.33).
-        """
+        """Only what moves, seen without noise, for `read`: noise on every frame hides a part of each motion."""
         return (self.moves(video, self.levels(video, None, count=1)[0]),)
 
     def levels(self, video: Tensor, grain: Tensor | None, count: int = len(LEVELS)) -> tuple[Tensor, ...]:

@@ -222,6 +222,5 @@ class Mirror(nn.Module):
 def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
     """Each clip from the side that the mirror's last call did not show, `(b, 3, t, h, w)`, and no numbers drawn."""
     assert mirror.odds is not None and mirror.mirrored is not None
-    odds = mirror.odds
-    nothing = odds.new_zeros(len(odds), 0)
-    return Trial(other_side, odds, mirror.mirrored, torch.ones_like(odds, dtype=torch.bool), *[nothing] * 5)
+    nothing = mirror.odds.new_zeros(len(mirror.odds), 0)
+    return Trial(other_side, mirror.odds, mirror.mirrored, *[nothing] * 6)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.generators.animated import DRAWS, animated
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
@@ -95,7 +96,8 @@ class Continuous(nn.Module):
     continuous = True
     trial: Trial | None = None  # of the last call in training
     numbers = Steering.numbers
-    chance: Tensor | None = None  # (b, 1 + numbers + z_dim), normal: what decides the next trial
+    chance: Tensor | None = None  # (b, chances), normal: what decides the next trial
+    still: Tensor | None = None  # (b, 3, h, w), real pictures, to be made to move in it
 
     def __init__(
         self,
@@ -112,6 +114,7 @@ class Continuous(nn.Module):
     ) -> None:
         super().__init__()
         self.z_dim, self.size = z_dim, size
+        self.chances = self.numbers + z_dim + DRAWS
         self.content = nn.Sequential(
             nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)
         )
@@ -159,22 +162,28 @@ class Continuous(nn.Module):
 
     @torch.no_grad()
     def tried(self, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
-        """Half of the clips mirrored, the others with whatever numbers to steer them."""
+        """The clips from their other side; and stills, their own if no others are given, moved by whatever numbers."""
         chance, self.chance = self.chance, None
+        still, self.still = self.still, None
         if chance is None:
-            chance = torch.randn(len(content), 1 + self.numbers + self.z_dim, device=content.device)
-        turned, drawn, z = chance.split([1, self.numbers, self.z_dim], 1)
+            chance = torch.randn(len(content), self.chances, device=content.device)
+        drawn, z, shape = chance.split([self.numbers, self.z_dim, DRAWS], 1)
+        drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
         trial = trial_of(self.mirror, canvas)
-        trial.turned = turned[:, 0] > 0
+        sides = ~trial.mirrored
+        path = self.steering.path(to_the_right(steered.numbers, sides), content, text, times, sides)
+        trial.video = self.filmed(canvas.flip(-1), path)
         trial.numbers, trial.held, trial.leave = steered
-        trial.drawn = torch.erf(drawn / math.sqrt(2))  # uniform in -1..1
-        trial.others = self.coded(z, text)[1].numbers
-        sides = trial.mirrored ^ trial.turned
-        shown = torch.where(trial.turned[:, None], to_the_right(steered.numbers, sides), trial.drawn)
-        other = torch.where(trial.turned[:, None, None, None, None], canvas.flip(-1), canvas)
-        path = self.steering.path(shown, content, text, times, sides)
-        trial.video = bounded(self.steering.camera.film(other, path, self.size).transpose(1, 2), training=False)
+        trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
+        path = self.steering.path(drawn, content, text, times, sides)
+        still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
+        moving = animated(still.float(), path.way, times, shape)
+        trial.moving = self.filmed(moving, path._replace(way=torch.zeros_like(path.way)))
         return trial
+
+    def filmed(self, canvas: Tensor, path: Path) -> Tensor:
+        """As it is shown, without a way back."""
+        return bounded(self.steering.camera.film(canvas, path, self.size).transpose(1, 2), training=False)
 
     def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Steered]:
         """Content code and what steers."""

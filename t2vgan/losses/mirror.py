@@ -27,15 +27,15 @@ class Mirror:
         trial = play.trial
         if trial is None or play.text is None or play.content is None:
             raise ValueError("mirror: needs a generator with a mirror and a critic that reads captions")
-        cost = cost_of_trial(play, trial.turned)  # of turning the clip over
+        cost = cost_of_trial(play)  # of turning the clip over
         p = trial.odds.sigmoid()
         return (cost * torch.where(trial.mirrored, -p, p)).mean() + self.calm * trial.odds.square().mean()
 
 
-def cost_of_trial(play: Play, among: Tensor) -> Tensor:
+def cost_of_trial(play: Play) -> Tensor:
     """What words cost more when the trial is shown in the place of each clip, less what that is for the average clip.
 
-    `(b,)`, no gradient; 0 where not `among` those that are compared, bool `(b,)`.
+    `(b,)`, no gradient.
     """
     assert play.text is not None and play.content is not None
     with torch.no_grad():
@@ -43,8 +43,8 @@ def cost_of_trial(play: Play, among: Tensor) -> Tensor:
             (F.softplus(-play.critic.word_scores(features, play.text)) * play.content).sum(1)
             for features in (play.fake_features, play.trial_features)
         )
-        cost = (tried - shown) * among
-        total = torch.stack([cost.sum(), among.sum()])
+        cost = tried - shown
+        total = torch.stack([cost.sum(), torch.full_like(cost[0], len(cost))])
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(total)
-        return (cost - total[0] / total[1].clamp(min=1)) * among
+        return cost - total[0] / total[1]

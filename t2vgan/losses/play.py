@@ -67,7 +67,8 @@ class Play:
     trial: Trial | None = None  # what could have been shown instead of the fakes
     tried: Seen = ()  # what its eyes saw of that
     trial_features: Seen = ()  # what it made of it, in the generator's step
-    clear: Seen = ()  # what moves in the real clips, for `critic.read`, where the rest was seen through noise
+    clear: Seen = ()  # what moves in the real clips, for `critic.read`; seen without noise
+    moved: Seen = ()  # what moves in pictures that drawn numbers move, likewise
     twin: Seen = ()  # what its eyes saw of other clips of the same captions, in the generator's step
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes
     part: Part = WHOLE

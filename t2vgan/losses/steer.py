@@ -1,4 +1,4 @@
-"""What steers real clips? A critic reads it off them, having learned how on clips that drawn numbers steered."""
+"""What steers real clips? A critic reads it off them, having learned how on pictures that drawn numbers moved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SPEED = 2  # which of the numbers says how fast a subject goes: to the right in 
 
 
 class Steer:
-    """D: E[(y - m)² / 2 v + log(v) / 2] over clips steered by numbers y that were drawn uniformly in -1..1, which the
-    critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the clip
-    of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says which
-    way, (((r n)² - (m² - r v)) / max(2 r n, 0.4))², where what divides is a constant: about the difference itself. That
-    of the squares hardly has a slope where speeds are small, and they stayed there.
+    """D: E[(y - m)² / 2 v + log(v) / 2] over real pictures moved by numbers y that were drawn uniformly in -1..1, which
+    the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the
+    clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says
+    which way, (((r n)² - (m² - r v)) / max(2 r n, 0.4))², where what divides is a constant: about the difference
+    itself. That of the squares hardly has a slope where speeds are small, and they stayed there.
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
     camera from it, s, has the likelihood of m under N(r n, r v + (r s)²), and which way follows the energy score
@@ -39,18 +39,17 @@ class Steer:
         self.calm = calm
 
     def discriminator(self, play: Play) -> Scalar:
-        mean, log_variance = play.critic.read(play.tried, play.times)
-        trial = self.trial(play)
-        error = (trial.drawn - mean).square() * torch.exp(-log_variance) + log_variance
-        return (error.mean(1) * ~trial.turned).mean()  # of half of the clips: this is the half in front of the error
+        drawn = self.trial(play).drawn
+        mean, log_variance = play.critic.read(play.moved, play.times)
+        return ((drawn - mean).square() * torch.exp(-log_variance) + log_variance).mean() / 2
 
     def generator(self, play: Play) -> Scalar:
+        trial = self.trial(play)
         with torch.no_grad():
-            mean, log_variance = play.critic.read(play.clear or play.real, play.times)
+            mean, log_variance = play.critic.read(play.clear, play.times)
             variance = torch.exp(log_variance)
             seen = (1 - 3 * variance).clamp(min=0)
             squares = (mean.square() - seen * variance)[:, SPEED]
-        trial = self.trial(play)
         held = trial.held
         rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1

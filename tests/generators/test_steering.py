@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from t2vgan.generators.animated import DRAWS, animated
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
 from t2vgan.generators.steering import STRIDE, Steering, to_the_right
@@ -100,32 +101,46 @@ def generator() -> Continuous:
     return Continuous(text_dim=12, size=16, z_dim=8, dim=32, width=16)
 
 
-def test_a_trial_with_the_same_numbers_shows_the_same_clip(generator: Continuous, make_text: MakeText):
-    """Whether it is mirrored or not: numbers that were drawn count speeds to the right, and so does the picture."""
-    z, text, times = torch.randn(4, 8), make_text([3] * 4), (torch.arange(3) / 4).repeat(4, 1)
-    with torch.no_grad():
-        generator.steering.steer.of_content.weight.normal_()
-        generator.mirror.of_content.weight.normal_()
-        generator(z, text, times)
-        assert generator.trial is not None
-        own, mirrored = generator.trial.numbers, generator.trial.mirrored
-        assert 0 < mirrored.sum() < 4, "some of the clips are mirrored"
-        drawn = to_the_right(own, mirrored)
-        generator.chance = torch.cat([-torch.ones(4, 1), torch.erfinv(drawn) * 2**0.5, torch.zeros(4, 8)], 1)
-        video = generator(z, text, times)
-        torch.testing.assert_close(generator.trial.video, video, atol=1e-3, rtol=1e-3)
-        assert not generator.trial.turned.any() and torch.allclose(generator.trial.drawn, drawn, atol=1e-5)
-        generator.chance = torch.cat([-torch.ones(4, 1), torch.zeros(4, 12)], 1)
-        generator(z, text, times)
-        assert (generator.trial.video - video).abs().mean() > 1e-3, "with other numbers it is another clip"
-
-
-def test_the_other_half_of_a_trial_is_the_clip_from_its_other_side(generator: Continuous, make_text: MakeText):
+def test_a_trial_shows_the_clip_from_its_other_side(generator: Continuous, make_text: MakeText):
     z, text, times = torch.randn(2, 8), make_text([3, 3]), (torch.arange(3) / 4).repeat(2, 1)
-    generator.chance = torch.ones(2, 13)
     for p in generator.steering.free.parameters():
         nn.init.zeros_(p)  # a camera pans the same way, whichever side of the scene it sees
     with torch.no_grad():
         video = generator(z, text, times)
-    assert generator.trial is not None and generator.trial.turned.all()
+    assert generator.trial is not None
     torch.testing.assert_close(generator.trial.video, video.flip(-1), atol=1e-4, rtol=1e-4)
+
+
+def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Continuous, make_text: MakeText):
+    """A picture of stripes: nothing moves by zeros, all of it by a pan, and by a speed what is before it alone."""
+    z, text, times = torch.randn(3, 8), make_text([3] * 3), (torch.arange(3) / 4).repeat(3, 1)
+    numbers = torch.tensor([[0, 0, 0, -0.99], [0.9, 0, 0, -0.99], [0, 0, 0.9, -0.99]])
+    still = torch.sin(torch.arange(16.0) * 1.5).expand(3, 3, 16, 16)
+    shape = torch.zeros(3, DRAWS)
+    shape[:, -4:] = 0.9  # parts that begin to sway in one place, and hardly do
+    generator.chance = torch.cat([torch.erfinv(numbers) * 2**0.5, torch.zeros(3, 8), shape], 1)
+    generator.still = still
+    with torch.no_grad():
+        generator(z, text, times)
+    assert generator.trial is not None and generator.still is None and generator.chance is None
+    torch.testing.assert_close(generator.trial.drawn, numbers, atol=1e-5, rtol=1e-5)
+    moved = generator.trial.moving.diff(dim=2).abs().mean((1, 2))  # (3, h, w)
+    sky = moved[:, :2].mean((1, 2))
+    assert sky[1] > 0.02 and max(sky[0], sky[2]) < 0.01, "what is far goes with the camera alone"
+    assert moved[2].mean() > 1.5 * moved[0].mean(), "something goes before what rests"
+
+
+def test_what_goes_before_a_still_goes_by_its_way():
+    generator = torch.Generator().manual_seed(0)
+    still, draws = torch.rand(2, 3, 40, 40, generator=generator), 2 * torch.rand(2, DRAWS, generator=generator) - 1
+    times = torch.tensor([[0.0, 0.5]] * 2)
+    way = torch.zeros(2, 2, 2)
+    rests = animated(still, way, times, draws)
+    assert rests.shape == (2, 2, 3, 40, 40)
+    way[:, 1, 0] = 8 * 1.25 / 40  # eight pixels of a canvas of 40, to the right
+    goes = animated(still, way, times, draws)
+    torch.testing.assert_close(goes[:, 0], rests[:, 0])
+    before = (rests - still[:, None]).abs().sum(2) > 0.05
+    now = (goes - still[:, None]).abs().sum(2) > 0.05
+    shared = (now[:, 1, :, 8:] == before[:, 1, :, :-8]).float().mean()
+    assert before.float().mean() > 0.02 and shared > 0.9, "its outline has gone as far"

@@ -18,7 +18,7 @@ CONTENT = torch.tensor([[True, False, True], [False, True, False]])
 
 def turned(odds: Tensor) -> Trial:
     nothing = torch.zeros(len(odds), 0)
-    return Trial(torch.zeros(len(odds), 3, 1, 2, 2), odds, odds > 0, torch.ones(len(odds)).bool(), *[nothing] * 5)
+    return Trial(torch.zeros(len(odds), 3, 1, 2, 2), odds, odds > 0, *[nothing] * 6)
 
 
 @pytest.fixture
@@ -79,13 +79,6 @@ def test_nothing_else_learns_from_it(play: Play):
     assert play.trial is not None
     Mirror().generator(play).backward()
     assert play.fake_features[0].grad is None and play.trial_features[0].grad is None
-
-
-def test_clips_that_were_not_turned_say_nothing(play: Play):
-    assert play.trial is not None
-    play.trial.turned = torch.tensor([True, False])
-    Mirror(calm=0).generator(play).backward()
-    assert play.trial.odds.grad is not None and play.trial.odds.grad[1] == 0
 
 
 def test_it_says_what_is_missing(make_play: Callable[..., Play]):

@@ -15,12 +15,11 @@ from t2vgan.shapes import Trial
 NUMBERS = 4  # the third is a speed
 
 
-def trial(numbers: Tensor, drawn: Tensor, turned: Tensor | None = None, others: Tensor | None = None) -> Trial:
-    odds = torch.zeros(len(numbers))
-    turned = torch.zeros(len(numbers)).bool() if turned is None else turned
+def trial(numbers: Tensor, drawn: Tensor, others: Tensor | None = None) -> Trial:
+    odds, nothing = torch.zeros(len(numbers)), torch.zeros(len(numbers), 3, 1, 2, 2)
     others = numbers.detach() if others is None else others
     leave = torch.full((len(numbers), 2), 1e-3)
-    return Trial(torch.zeros(len(numbers), 3, 1, 2, 2), odds, odds > 0, turned, numbers, drawn, others, numbers, leave)
+    return Trial(nothing, odds, odds > 0, nothing, numbers, drawn, others, numbers, leave)
 
 
 class Reader(nn.Module):
@@ -34,19 +33,17 @@ class Reader(nn.Module):
         return seen[0], self.log_variance.expand_as(seen[0])
 
 
-def test_the_reading_is_a_likelihood_of_the_clips_that_were_steered(make_play: Callable[..., Play]):
+def test_the_reading_is_a_likelihood_of_the_numbers_that_were_drawn(make_play: Callable[..., Play]):
     drawn, read = (torch.randn(3, NUMBERS, generator=torch.Generator().manual_seed(i)) for i in (0, 1))
     read.requires_grad_()
-    made = trial(torch.zeros(3, NUMBERS), drawn, torch.tensor([False, True, False]))
-    play = make_play(torch.zeros(3, 1), torch.zeros(3, 1), critic=Reader(0.5), trial=made, tried=(read,))
+    made = trial(torch.zeros(3, NUMBERS), drawn)
+    play = make_play(torch.zeros(3, 1), torch.zeros(3, 1), critic=Reader(0.5), trial=made, moved=(read,))
     value = Steer().discriminator(play)
     normal = torch.distributions.Normal(read.detach(), 0.5**0.5)
     half_log_2_pi = 0.5 * torch.log(torch.tensor(2 * torch.pi))
-    expected = (-normal.log_prob(drawn) - half_log_2_pi).mean(1)[[0, 2]].sum() * 2 / 3
-    assert torch.allclose(value, expected)
+    assert torch.allclose(value, (-normal.log_prob(drawn) - half_log_2_pi).mean())
     value.backward()
-    assert read.grad is not None and read.grad[1].abs().max() == 0, "a clip that was turned over was not steered"
-    assert read.grad[[0, 2]].abs().min() > 0
+    assert read.grad is not None and read.grad.abs().min() > 0
 
 
 def test_numbers_go_to_what_is_read_off_the_real_clip(make_play: Callable[..., Play]):
@@ -64,7 +61,7 @@ def test_numbers_go_to_what_is_read_off_the_real_clip(make_play: Callable[..., P
         critic = Reader(max(variance, 1e-6))
         for _ in range(400):
             made = trial(number.expand(clips, -1), torch.zeros(clips, NUMBERS))
-            play = make_play(torch.zeros(clips, 1), torch.zeros(clips, 1), critic=critic, trial=made, real=(read,))
+            play = make_play(torch.zeros(clips, 1), torch.zeros(clips, 1), critic=critic, trial=made, clear=(read,))
             optimizer.zero_grad()
             Steer(calm=0.0).generator(play).backward()
             optimizer.step()
@@ -94,7 +91,7 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
         made.held, made.leave = torch.zeros(clips, NUMBERS), leave.sigmoid().expand(clips, -1)
         nothing = torch.zeros(clips, 1)
         optimizer.zero_grad()
-        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, real=(read,))
+        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, clear=(read,))
         Steer().generator(play).backward()
         optimizer.step()
     far = leave.sigmoid().tolist()
@@ -104,21 +101,10 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
     assert 0.4 < (learned > 0).float().mean() < 0.6 and (learned.abs() < 0.3).float().mean() < 0.25
 
 
-def test_real_clips_are_read_without_noise_where_others_are_seen_through_it(make_play: Callable[..., Play]):
-    made = trial(torch.full((4, NUMBERS), 0.5), torch.zeros(4, NUMBERS))
-    hidden, shown = torch.zeros(4, NUMBERS), torch.full((4, NUMBERS), 0.5)
-    given = {"critic": Reader(1e-6), "trial": made, "real": (hidden,)}
-    through, without = (
-        Steer(calm=0.0).generator(make_play(torch.zeros(4, 1), torch.zeros(4, 1), **given, clear=clear))
-        for clear in ((), (shown,))
-    )
-    assert through > 0.1 and without < 1e-5
-
-
 def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     numbers = torch.full((2, NUMBERS), 0.5, requires_grad=True)
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
-    play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, real=(read,))
+    play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, clear=(read,))
     value = Steer(calm=0.1).generator(play)
     assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2)), atol=1e-5), "no height is -1"
     value.backward()
@@ -130,7 +116,7 @@ def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
     numbers = torch.tensor([[0.0, 0.0, 0.1, -1.0]], requires_grad=True)
     read = torch.tensor([[0.0, 0.0, -0.14, -1.0]])
     made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
-    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, real=(read,))
+    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, clear=(read,))
     Steer(calm=0.0).generator(play).backward()
     slope = -2 * (0.14**2 - 0.1**2) / 0.4 * 2 * 0.1 / 0.4
     assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(slope, rel=1e-3)
