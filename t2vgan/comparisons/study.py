@@ -18,7 +18,7 @@ KEYS = ("title", "note", "seeds", "search", "questions", "baseline", "vectors")
 # What does not change a result, besides how and where a run is computed.
 BESIDE = (*CIRCUMSTANCES, "name", "data.root", "data.files", "samples", "trainer.log_every_steps")
 SHARED = ("clips", "clip", "data.dataset", "data.val_clips")  # of all arms
-BESIDE += ("trainer.checkpoint_every_clips",)
+BESIDE += ("trainer.checkpoint_every_clips", "trainer.graphs")
 VECTORS = ("word2vec", "random")  # how a file of word vectors can be made from the captions of training
 
 
