@@ -23,9 +23,9 @@ def trial(numbers: Tensor, drawn: Tensor, others: Tensor | None = None) -> Trial
     return Trial(nothing, odds, odds > 0, nothing, numbers, drawn, others, numbers, leave)
 
 
-def both(real: Tensor, fake: Tensor) -> dict[str, Any]:
-    """What is read off the clips."""
-    return {"clear": (real,), "shown": (fake,)}
+def both(read: Tensor, again: Tensor) -> dict[str, Any]:
+    """Two looks at the real clips."""
+    return {"clear": (read,), "again": (again,), "again_times": torch.zeros(1)}
 
 
 class Reader(nn.Module):
@@ -52,36 +52,31 @@ def test_the_reading_is_a_likelihood_of_the_numbers_that_were_drawn(make_play: C
     assert read.grad is not None and read.grad.abs().min() > 0
 
 
-def test_clips_come_to_be_read_as_the_real_ones(make_play: Callable[..., Play]):
-    """Whatever a reader takes for something else; speeds are ahead, whichever way, and noise is no speed."""
+def test_numbers_go_to_what_is_read_off_the_real_clip(make_play: Callable[..., Play]):
+    """Where less can be seen both sides shrink alike. Speeds are ahead, whichever way, and noise is no speed: that of
+    another look at the clip is another.
+    """
     generator = torch.Generator().manual_seed(0)
     clips = 4096
-
-    def read(numbers: Tensor, noise: float) -> Tensor:
-        """Too small by half, with a pan where the subject goes, and the speed to either side."""
-        side = torch.where(torch.rand(clips, generator=generator) > 0.5, 1.0, -1.0)
-        pan, zoom, speed, height = (0.5 * numbers.expand(clips, -1)).unbind(1)
-        seen = torch.stack([pan + 0.3 * speed, zoom, speed * side, height - 0.2], 1)
-        return seen + noise * torch.randn(clips, NUMBERS, generator=generator)
-
-    for noise, speed in ((0.0, 0.4), (0.2, 0.4), (0.2, 0.0)):
+    sides = torch.where(torch.rand(clips, generator=generator) > 0.5, 1.0, -1.0)
+    for variance, speed in ((0.0, 0.4), (0.1, 0.4), (0.2, 0.0)):
         truth = torch.tensor([0.5, -0.6, speed, 0.3])
+        seen = 1 - 3 * variance
+        noise = (seen * variance) ** 0.5 * torch.randn(2, clips, NUMBERS, generator=generator)
+        shrunk = torch.stack([torch.full((clips,), seen)] * 2 + [sides, torch.full((clips,), seen)], 1)
+        read, again = truth * shrunk + noise
         number = nn.Parameter(torch.full((NUMBERS,), 0.3))
         optimizer = torch.optim.Adam([number], lr=0.02)
-        critic = Reader(0.01)
-        for step in range(600):
-            for group in optimizer.param_groups:
-                group["lr"] = 0.02 if step < 400 else 0.002
+        critic = Reader(max(variance, 1e-6))
+        for _ in range(400):
             made = trial(number.expand(clips, -1), torch.zeros(clips, NUMBERS))
-            made.numbers = made.numbers.detach()  # of which only what noise does has a slope
-            looks = both(read(truth, noise), read(number.detach(), noise))
-            play = make_play(torch.zeros(clips, 1), torch.zeros(clips, 1), critic=critic, trial=made, **looks)
+            nothing = torch.zeros(clips, 1)
+            play = make_play(nothing, nothing, critic=critic, trial=made, **both(read, again))
             optimizer.zero_grad()
             Steer(calm=0.0).generator(play).backward()
             optimizer.step()
-            number.data[2].clamp_(min=0)  # nobody walks backwards
         assert critic.log_variance.grad is None, "the generator's step does not teach the reader"
-        torch.testing.assert_close(number.data[[0, 1, 3]], truth[[0, 1, 3]], atol=0.05, rtol=0)
+        torch.testing.assert_close(number.data[[0, 1, 3]], truth[[0, 1, 3]], atol=0.03, rtol=0)
         assert abs(number.data[2].abs() - speed) < (0.05 if speed else 0.15)
 
 
@@ -100,14 +95,13 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
     for _ in range(400):
         pan = torch.where(torch.rand(clips, 1, generator=generator) > 0.5, 0.6, -0.6)
         read = torch.cat([pan, torch.zeros(clips, 3)], 1) * seen
-        noise = (seen * variance) ** 0.5 * torch.randn(2, clips, NUMBERS, generator=generator)
+        read = read + (seen * variance) ** 0.5 * torch.randn(clips, NUMBERS, generator=generator)
         numbers, others = (torch.cat([n, torch.zeros(clips, 3)], 1) for n in (camera(), camera().detach()))
         made = trial(numbers, torch.zeros(clips, NUMBERS), others=others)
         made.held, made.leave = torch.zeros(clips, NUMBERS), leave.sigmoid().expand(clips, -1)
         nothing = torch.zeros(clips, 1)
         optimizer.zero_grad()
-        looks = both(read + noise[0], seen * numbers.detach() + noise[1])
-        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, **looks)
+        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, **both(read, read))
         Steer().generator(play).backward()
         optimizer.step()
     far = leave.sigmoid().tolist()
@@ -122,19 +116,19 @@ def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
     play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, **both(read, read))
     value = Steer(calm=0.1).generator(play)
-    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2)), atol=1e-5), "no height is -1"
+    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2) + 0.25**2), atol=1e-5), "no height is -1"
     value.backward()
     assert numbers.grad is not None and numbers.grad.min() > 0
 
 
 def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
-    """Whichever way either goes. A difference of squares alone has a sixth of this slope."""
+    """A difference of squares alone has a sixth of this slope."""
     numbers = torch.tensor([[0.0, 0.0, 0.1, -1.0]], requires_grad=True)
-    read, shown = torch.tensor([[0.0, 0.0, -0.14, -1.0]]), torch.tensor([[0.0, 0.0, 0.1, -1.0]])
+    read = torch.tensor([[0.0, 0.0, -0.14, -1.0]])
     made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
-    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, **both(read, shown))
+    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, **both(read, read))
     Steer(calm=0.0).generator(play).backward()
-    slope = -2 * (0.14**2 - 0.1**2) / 0.4
+    slope = -2 * (0.14**2 - 0.1**2) / 0.4 * 2 * 0.1 / 0.4
     assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(slope, rel=1e-3)
     assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-5
 
