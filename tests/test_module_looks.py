@@ -163,10 +163,12 @@ def test_what_steers_is_read_without_noise(words: TextPipeline, make_clips: Make
     game = assemble.model(smoke(**given), words)
     look = look_of(game, make_clips(range(3)))["frames"]
     assert len(look.clear) == 1 and look.clear[0].shape == look.real[-1].shape
-    assert not torch.equal(look.clear[0], look.real[-1])
     game.augment.noise = 0.0
-    look = look_of(game, make_clips(range(3)))["frames"]
-    assert look.clear == (), "without noise there is one look for everything"
+    plain = look_of(game, make_clips(range(3)))["frames"]
+    assert torch.equal(plain.clear[0], plain.real[-1]) and torch.equal(look.clear[0], plain.clear[0])
+    assert not torch.equal(look.clear[0], look.real[-1])
+    assert len(look.moved) == 1 and look.moved[0].shape == look.clear[0].shape
+    assert not torch.equal(look.moved[0], look.clear[0])
 
 
 def test_a_twin_is_another_clip_of_the_same_captions(words: TextPipeline, make_clips: MakeClips):
@@ -292,15 +294,16 @@ def test_contrasts_pair_what_differs(words: TextPipeline, make_clips: MakeClips)
         (("a lion runs left", "a lion runs right"),),
         (("zebras at dawn", "zebras at dusk"), ("old zebras", "zebras")),
     ]
-    pairs = game.contrast(clips)
+    pairs = game.pairs(clips)
     assert pairs is not None and pairs.owner.tolist() == [0, 1, 1]
     assert [row.nonzero().flatten().tolist() for row in pairs.only_right] == [[3], [2], [0]]
     assert [row.nonzero().flatten().tolist() for row in pairs.only_wrong] == [[3], [2], []]
-    assert pairs.right.sentence.shape[0] == pairs.wrong.sentence.shape[0] == 3
+    read = game.tell(game.hear(clips)).contrast
+    assert read is not None and read.right.sentence.shape[0] == read.wrong.sentence.shape[0] == 3
 
 
 def test_contrasts_are_encoded_only_where_a_loss_learns_from_them(words: TextPipeline, make_clips: MakeClips):
     clips = make_clips(range(2))
     clips.contrasts = [(("a lion", "a zebra"),), ()]
     game = assemble.model(one_critic(), words)
-    assert game.contrast(clips) is None
+    assert game.pairs(clips) is None and game.tell(game.hear(clips)).contrast is None
