@@ -303,7 +303,7 @@ def on_gpu(experiment: Experiment, rounds: int, peak: float, *, profiled: bool) 
     if settings.compile:
         devices.compile_parts(game)
     if settings.graphs:
-        game.graphs = Graphs().of(game)
+        game.graphs = Graphs(game)
     torch.cuda.reset_peak_memory_stats()
     warm_up = WARM_UP + 2  # the first graph is made after three rounds
     with torch.autocast("cuda", torch.bfloat16):

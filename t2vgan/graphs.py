@@ -61,8 +61,8 @@ class Graphs:
     that come before; `warm_up` is how many.
     """
 
-    def __init__(self, record: Any = None, *, warm_up: int = WARM_UP) -> None:
-        self.record, self.warm_up = record or CudaGraphs(), warm_up
+    def __init__(self, game: Any, record: Any = None, *, warm_up: int = WARM_UP) -> None:
+        self.game, self.record, self.warm_up = game, record or CudaGraphs(), warm_up
         self.drawn: dict[str, Callable[[Clips], Tensor]] = {}
         self.numbers: dict[str, Callable[[], float]] = {}
         self.warm: dict[Any, int] = {}
@@ -97,10 +97,6 @@ class Graphs:
             self.inside = None
         if game.trainer.global_step == before:
             count(g_optim)
-
-    def of(self, game: Any) -> Graphs:
-        self.game = game
-        return self
 
     def draw(self, purpose: str, drawn: Callable[[Clips], Tensor], clips: Clips) -> Tensor:
         if self.inside is not None:

@@ -212,7 +212,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
         experiment, run_dir, parts.extractor, rounds_done=saved.get("rounds", 0), fast_dev_run=fast_dev_run
     )
     if graphs_fit(experiment, lightning.strategy.root_device):
-        parts.game.graphs = Graphs().of(parts.game)
+        parts.game.graphs = Graphs(parts.game)
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
         tell_of_world_size(saved, lightning.world_size)

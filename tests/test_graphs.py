@@ -26,6 +26,7 @@ EYES = [
     *("augment.noise=0.2", "augment.rise=0.5", "augment.cutout=0.2", "losses.d/clip/r1.every=1"),
 ]
 STEER = ["losses.d/eyes/steer=1.0", "losses.g/eyes/steer=1.0"]  # draws in both steps
+CUDA = "graphs of a GPU"
 RARE = ["losses.g/eyes/energy.weight=1.0", "losses.g/eyes/energy.until=0.5", "losses.d/clip/r1.every=2"]
 
 pytestmark = pytest.mark.filterwarnings(
@@ -69,13 +70,13 @@ def batches(make_clips: MakeClips, device: str = "cpu") -> list[Clips]:
 def trained(
     words: TextPipeline,
     given: list[Clips],
-    graphs: Graphs | None,
+    record: Any,
     *callbacks: L.Callback,
     options: list[str],
     accelerator: str = "cpu",
 ) -> tuple[T2VGAN, dict[str, Tensor], dict[str, float], L.Trainer]:
     game = assemble.model(load("smoke", [f"data.batch={BATCH}", f"clips={ROUNDS * BATCH}", *EYES, *options]), words)
-    game.graphs = graphs and graphs.of(game)
+    game.graphs = record and Graphs(game, None if record is CUDA else record, warm_up=1)
     trainer = L.Trainer(
         accelerator=accelerator, devices=1, max_epochs=1, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, callbacks=list(callbacks),
@@ -104,7 +105,7 @@ def start_of(game: T2VGAN, words: TextPipeline) -> dict[str, Tensor]:
 def test_rounds_from_the_tensors_of_a_graph_are_the_rounds_themselves(words: TextPipeline, make_clips: MakeClips):
     given, recorded = batches(make_clips), Recorded()
     plain, state, signs, trainer = trained(words, given, None, options=STEER + RARE)
-    game, again, signs_again, trainer_again = trained(words, given, Graphs(recorded, warm_up=1), options=STEER + RARE)
+    game, again, signs_again, trainer_again = trained(words, given, recorded, options=STEER + RARE)
     assert recorded.captured == recorded.played == 4, "with and without a penalty, before and after a loss has faded"
     assert trainer_again.global_step == trainer.global_step == ROUNDS and int(game.clips_seen) == ROUNDS * BATCH
     assert apart(state, again, start_of(plain, words)) < 0.02, "padded captions are summed in another order, no more"
@@ -126,15 +127,15 @@ def test_a_graph_is_made_anew_for_longer_captions_and_for_other_states_of_optimi
                     optim.load_state_dict(optim.state_dict())
 
     game, state, _, _ = trained(words, given, None, PutsBack(), options=STEER)
-    _, again, _, _ = trained(words, given, Graphs(recorded, warm_up=1), PutsBack(), options=STEER)
+    _, again, _, _ = trained(words, given, recorded, PutsBack(), options=STEER)
     assert recorded.captured == 3, "the first one, one for the state that was put back, one for more words"
     assert apart(state, again, start_of(game, words)) < 0.02
 
 
 def test_checkpoints_of_graphs_are_those_of_plain_rounds(words: TextPipeline, make_clips: MakeClips, tmp_path: Any):
     groups = []
-    for graphs in (None, Graphs(Recorded(), warm_up=1)):
-        trainer = trained(words, batches(make_clips), graphs, options=STEER)[-1]
+    for record in (None, Recorded()):
+        trainer = trained(words, batches(make_clips), record, options=STEER)[-1]
         trainer.save_checkpoint(tmp_path / "made.ckpt")
         saved = torch.load(tmp_path / "made.ckpt", weights_only=True)
         groups.append([group for optim in saved["optimizer_states"] for group in optim["param_groups"]])
@@ -156,9 +157,8 @@ def test_parts_let_go_of_their_last_round(words: TextPipeline, make_clips: MakeC
 def test_graphs_on_a_gpu(words: TextPipeline, make_clips: MakeClips):
     """Not bit by bit: a round's two steps draw one after the other from the numbers that losses need."""
     given = batches(make_clips, "cuda")
-    graphs = Graphs(warm_up=1)
     game, state, signs, trainer = trained(words, given, None, options=RARE, accelerator="gpu")
-    _, again, signs_again, trainer_again = trained(words, given, graphs, options=RARE, accelerator="gpu")
-    assert len(graphs.made) == 4 and trainer.global_step == trainer_again.global_step == ROUNDS
+    played, again, signs_again, trainer_again = trained(words, given, CUDA, options=RARE, accelerator="gpu")
+    assert len(played.graphs.made) == 4 and trainer.global_step == trainer_again.global_step == ROUNDS
     assert apart(state, again, start_of(game, words)) < 0.1
     assert signs_again == pytest.approx(signs, rel=0.25, abs=0.02)

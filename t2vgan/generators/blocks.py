@@ -104,7 +104,7 @@ ALONG = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
 MET = torch.kron(ALONG, ALONG).T.contiguous()  # (9, 16)
 
 
-def enlarging(weight: Tensor, met: Tensor = MET) -> Tensor:
+def enlarging(weight: Tensor, met: Tensor) -> Tensor:
     """`(out, in, 3, 3)` to `(in, out, 4, 4)`: a transposed convolution of stride 2 by this one is a convolution by the
     other of maps in which each value is repeated twice, to the sides and downwards, for four ninths of the products.
 
