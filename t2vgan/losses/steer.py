@@ -17,8 +17,11 @@ class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over real pictures moved by numbers y that were drawn uniformly in -1..1, which
     the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the
     clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says
-    which way, (((r n)² - (m² - r v)) / max(2 r n, 0.4))², where what divides is a constant: about the difference
-    itself. That of the squares hardly has a slope where speeds are small, and they stayed there.
+    which way, ((n² - m m') / max(2 n, 0.4))², where m' is read off other frames of the clip, and what divides is a
+    constant: about the difference itself. That of the squares hardly has a slope where speeds are small, and they
+    stayed there. The errors of two readings are nearly independent, so that nothing has to be known of them: what a
+    reader claims, v, is of the pictures that it learns from (0.14 of speeds, where real ones are read to 0.02), and
+    made speeds of walks 0.53 (truth 0.33).
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
     camera from it, s, has the likelihood of m under N(r n, r v + (r s)²), and which way follows the energy score
@@ -49,16 +52,18 @@ class Steer:
             mean, log_variance = play.critic.read(play.clear, play.times)
             variance = torch.exp(log_variance)
             seen = (1 - 3 * variance).clamp(min=0)
-            squares = (mean.square() - seen * variance)[:, SPEED]
+            assert play.again_times is not None
+            again, _ = play.critic.read(play.again, play.again_times)
+            squares = (mean * again)[:, SPEED]
         held = trial.held
         rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1
         error = (seen * held - mean).square() + self.calm * (held - rest).square()
         error = torch.cat([error[:, :SPEED], error[:, SPEED + 1 :]], 1).sum(1)
         # Whichever way a real subject goes, it goes ahead; noise is no speed.
-        ahead = (seen * held)[:, SPEED]
+        ahead = held[:, SPEED]
         speed = (ahead.square() - squares) / (2 * ahead.detach()).clamp(min=0.4)
-        error = error + speed.square() + self.calm * held[:, SPEED].square()
+        error = error + speed.square() + self.calm * ahead.square()
         # As they would be read off generated clips: as uncertain as real ones are.
         blur = (seen * variance).sqrt()[:, None, :SPEED]
         camera = seen[:, None, :SPEED] * torch.stack([trial.numbers, trial.others], 1)[..., :SPEED]

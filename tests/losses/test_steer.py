@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,11 @@ def trial(numbers: Tensor, drawn: Tensor, others: Tensor | None = None) -> Trial
     others = numbers.detach() if others is None else others
     leave = torch.full((len(numbers), 2), 1e-3)
     return Trial(nothing, odds, odds > 0, nothing, numbers, drawn, others, numbers, leave)
+
+
+def both(read: Tensor, again: Tensor) -> dict[str, Any]:
+    """Two looks at the real clips."""
+    return {"clear": (read,), "again": (again,), "again_times": torch.zeros(1)}
 
 
 class Reader(nn.Module):
@@ -47,21 +53,25 @@ def test_the_reading_is_a_likelihood_of_the_numbers_that_were_drawn(make_play: C
 
 
 def test_numbers_go_to_what_is_read_off_the_real_clip(make_play: Callable[..., Play]):
-    """Where less can be seen both sides shrink alike. Speeds are ahead, whichever way, and noise is no speed."""
+    """Where less can be seen both sides shrink alike. Speeds are ahead, whichever way, and noise is no speed: that of
+    another look at the clip is another.
+    """
     generator = torch.Generator().manual_seed(0)
     clips = 4096
     sides = torch.where(torch.rand(clips, generator=generator) > 0.5, 1.0, -1.0)
     for variance, speed in ((0.0, 0.4), (0.1, 0.4), (0.2, 0.0)):
         truth = torch.tensor([0.5, -0.6, speed, 0.3])
         seen = 1 - 3 * variance
-        noise = (seen * variance) ** 0.5 * torch.randn(clips, NUMBERS, generator=generator)
-        read = seen * truth * torch.stack([torch.ones(clips)] * 2 + [sides, torch.ones(clips)], 1) + noise
+        noise = (seen * variance) ** 0.5 * torch.randn(2, clips, NUMBERS, generator=generator)
+        shrunk = torch.stack([torch.full((clips,), seen)] * 2 + [sides, torch.full((clips,), seen)], 1)
+        read, again = truth * shrunk + noise
         number = nn.Parameter(torch.full((NUMBERS,), 0.3))
         optimizer = torch.optim.Adam([number], lr=0.02)
         critic = Reader(max(variance, 1e-6))
         for _ in range(400):
             made = trial(number.expand(clips, -1), torch.zeros(clips, NUMBERS))
-            play = make_play(torch.zeros(clips, 1), torch.zeros(clips, 1), critic=critic, trial=made, clear=(read,))
+            nothing = torch.zeros(clips, 1)
+            play = make_play(nothing, nothing, critic=critic, trial=made, **both(read, again))
             optimizer.zero_grad()
             Steer(calm=0.0).generator(play).backward()
             optimizer.step()
@@ -91,7 +101,7 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
         made.held, made.leave = torch.zeros(clips, NUMBERS), leave.sigmoid().expand(clips, -1)
         nothing = torch.zeros(clips, 1)
         optimizer.zero_grad()
-        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, clear=(read,))
+        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, **both(read, read))
         Steer().generator(play).backward()
         optimizer.step()
     far = leave.sigmoid().tolist()
@@ -104,9 +114,9 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
 def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     numbers = torch.full((2, NUMBERS), 0.5, requires_grad=True)
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
-    play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, clear=(read,))
+    play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, **both(read, read))
     value = Steer(calm=0.1).generator(play)
-    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2)), atol=1e-5), "no height is -1"
+    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2) + 0.25**2), atol=1e-5), "no height is -1"
     value.backward()
     assert numbers.grad is not None and numbers.grad.min() > 0
 
@@ -116,7 +126,7 @@ def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
     numbers = torch.tensor([[0.0, 0.0, 0.1, -1.0]], requires_grad=True)
     read = torch.tensor([[0.0, 0.0, -0.14, -1.0]])
     made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
-    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, clear=(read,))
+    play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, **both(read, read))
     Steer(calm=0.0).generator(play).backward()
     slope = -2 * (0.14**2 - 0.1**2) / 0.4 * 2 * 0.1 / 0.4
     assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(slope, rel=1e-3)
