@@ -118,12 +118,12 @@ def enlarging(weight: Tensor, met: Tensor) -> Tensor:
 class SynthesisBlock(nn.Module):
     """Doubles height and width (or keeps them), two modulated convolutions, and an RGB skip (Karras et al. 2020)."""
 
-    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool, colours: int = 3) -> None:
+    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool) -> None:
         super().__init__()
         self.up = up
         self.first = ModulatedConv2d(inward, outward, style_dim=style_dim, up=up)
         self.second = ModulatedConv2d(outward, outward, style_dim=style_dim)
-        self.to_rgb = ModulatedConv2d(outward, colours, style_dim=style_dim, kernel=1, demodulate=False)
+        self.to_rgb = ModulatedConv2d(outward, 3, style_dim=style_dim, kernel=1, demodulate=False)
         nn.init.normal_(self.to_rgb.weight, std=0.3 / math.sqrt(outward))
 
     def forward(self, x: Tensor, rgb: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,12 +215,8 @@ class Mirror(nn.Module):
         return mirrored
 
     def forward(self, mirrored: Tensor, video: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-        return turned(mirrored, video), turned(mirrored, maps)
-
-
-def turned(which: Tensor, x: Tensor) -> Tensor:
-    """`(b, t, c, h, w)`, those clips, bool `(b,)`, from their other side: left for right."""
-    return torch.where(which[:, None, None, None, None], x.flip(-1), x)
+        mirrored = mirrored[:, None, None, None, None]
+        return torch.where(mirrored, video.flip(-1), video), torch.where(mirrored, maps.flip(-1), maps)
 
 
 def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:

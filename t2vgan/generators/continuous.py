@@ -18,10 +18,36 @@ from torch import Tensor, nn
 
 from t2vgan.generators.animated import DRAWS, animated
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
-from t2vgan.generators.camera import Camera, Layers, Path, level_of, window_of
+from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
-from t2vgan.generators.steering import Steered, Steering, to_the_right
+from t2vgan.generators.steering import HOME, Steered, Steering, to_the_right
 from t2vgan.shapes import TextFeatures, Trial
+
+ROWS, COLUMNS = (0.3, 0.9), (0.1, 0.8)  # of a canvas: the window in which what acts is painted, and room around it
+
+
+def window_of(canvas: int) -> tuple[slice, slice]:
+    """Rows and columns of a canvas of this many pixels to a side."""
+    (top, bottom), (left, right) = ([round(share * canvas) for share in shares] for shares in (ROWS, COLUMNS))
+    return slice(top, bottom), slice(left, right)
+
+
+def level_of(columns: int) -> int:
+    """The canvas whose window has so many columns."""
+    return round(columns / (COLUMNS[1] - COLUMNS[0]))
+
+
+def before(ground: Tensor, actor: Tensor) -> Tensor:
+    """What acts at each instant, `(b, t, c, h', w')`, in its window before `(b, 1, c, h, w)`: `(b, t, c, h, w)`.
+
+    It fades out as the subject's surroundings do that follow it (`Camera.follow`).
+    """
+    canvas = ground.shape[-1]
+    rows, columns = window_of(canvas)
+    at = ((torch.arange(canvas, device=ground.device) + 0.5) / canvas - 0.5) * Camera.margin  # frame widths
+    offset = torch.stack(torch.meshgrid(at[columns] - HOME[0], at[rows] - HOME[1], indexing="xy"), -1)
+    change = Camera.nearness(offset) * (actor - ground[..., rows, columns])
+    return ground + F.pad(change, (columns.start, canvas - columns.stop, rows.start, canvas - rows.stop))
 
 
 class MovingCoordinates(nn.Module):
@@ -56,23 +82,12 @@ class MovingCoordinates(nn.Module):
         return features.reshape(places.shape[0], self.channels, *grid.shape[:2])
 
 
-def cut_of(size: int) -> Tensor:
-    """`(2, h, w)` of a window: how far its edges let shares be, and where they are sought at first, as logits."""
-    rows, columns = window_of(round(size * Camera.margin))
-    y, x = (2 * (torch.arange(n) + 0.5) / n - 1 for n in (rows.stop - rows.start, columns.stop - columns.start))
-    edges = (1 - y**8)[:, None] * (1 - x**8)
-    around = torch.exp(-((y - 0.2) / 0.55).square())[:, None] * torch.exp(-(x / 0.65).square())
-    return torch.stack([edges, 4 * around - 1.5])
-
-
 class Continuous(nn.Module):
     """z `(b, z_dim)`, a caption and instants `(b, t)` in seconds to `(b, 3, t, size, size)` in [-1, 1].
 
-    A canvas is painted once for a clip, and at each instant, in a window of it, what acts, with the share of each place
-    that it covers: what is behind it moves with the camera alone. When all of it could change, it drifted by itself,
-    and judges took that for the camera: of captions with a camera at rest a quarter was obeyed, of the same canvases
-    held still all. When what acts was not cut out, but all within a soft ellipse went its way, what was larger
-    stretched, and few saw it walk.
+    A canvas is painted once for a clip, and at each instant what is around the home of the subject: what is behind it
+    moves with the camera alone. When all of it could change, it drifted by itself, and judges took that for the camera:
+    of captions with a camera at rest a quarter was obeyed, of the same canvases held still all.
 
     There are `width` channels at 4 and 8 pixels, and at most `taper * width / s` at s pixels. Words are attended to at
     `attend_at` pixels.
@@ -107,14 +122,11 @@ class Continuous(nn.Module):
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
         self.steering = Steering(z_dim=z_dim, dim=dim, text_dim=text_dim)
         first = round(4 * Camera.margin)
-        self.register_buffer("cut", cut_of(size), persistent=False)
-        self.cut: Tensor
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
         widths = [max(min(width, taper * width // s), 16) for s in sizes]
         self.blocks = nn.ModuleList(
-            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0, colours=4)
-            for i in range(len(sizes))
+            SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )
         self.coarse = sum(s <= max(8, attend_at) for s in sizes)  # blocks that paint all of a canvas at each instant
         levels = list(zip(sizes, widths, strict=True))
@@ -133,47 +145,45 @@ class Continuous(nn.Module):
 
     def attend(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor]:
         """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
-        video, looks, path = self.shoot(z, text, times)
-        if not self.attention:
-            return video, video.new_zeros(*times.shape, text.words.shape[1], 1, 1)
-        seen = round(looks.ground.shape[-1] / Camera.margin)  # of the maps, by the frame
-        return video, self.steering.camera.film(looks, path, seen)
+        video, maps, path = self.shoot(z, text, times)
+        seen = round(maps.shape[-1] / Camera.margin)  # of the maps, by the frame
+        return video, self.steering.camera.film(maps, path, seen) if self.attention else maps
 
-    def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Layers, Path]:
-        """The video, where each word was looked at in its layers, and how these moved before the camera."""
-        content, steered, painted, looks = self.paint(z, text, times)
+    def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Path]:
+        """The video, where each word was looked at on its canvases, and how these moved before the camera."""
+        content, steered, canvas, maps = self.paint(z, text, times)
         mirrored = self.mirror.decide(z, content, text)
-        painted, looks = (layers.turned(mirrored) for layers in (painted, looks))
-        path = self.steering.path(to_the_right(steered.numbers.detach(), mirrored), content, text, times)
+        canvas, maps = self.mirror(mirrored, canvas, maps)
+        path = self.steering.path(to_the_right(steered.numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training:
-            self.trial = self.tried(steered, content, text, painted, times, ~mirrored)
-        video = self.steering.camera.film(painted, path, self.size).transpose(1, 2)
-        return bounded(video, self.training), looks, path
+            self.trial = self.tried(steered, content, text, canvas, times)
+        video = self.steering.camera.film(canvas, path, self.size).transpose(1, 2)
+        return bounded(video, self.training), maps, path
 
     @torch.no_grad()
-    def tried(
-        self, steered: Steered, content: Tensor, text: TextFeatures, painted: Layers, times: Tensor, sides: Tensor
-    ) -> Trial:
-        """The clips from their other `sides`; and stills, their own if none are given, moved by whatever numbers."""
+    def tried(self, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
+        """The clips from their other side; and stills, their own if no others are given, moved by whatever numbers."""
         chance, self.chance = self.chance, None
         still, self.still = self.still, None
         if chance is None:
             chance = torch.randn(len(content), self.chances, device=content.device)
         drawn, z, shape = chance.split([self.numbers, self.z_dim, DRAWS], 1)
         drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
-        path = self.steering.path(to_the_right(steered.numbers, sides), content, text, times)
-        trial = trial_of(self.mirror, self.filmed(painted.turned(torch.ones_like(sides)), path))
+        trial = trial_of(self.mirror, canvas)
+        sides = ~trial.mirrored
+        path = self.steering.path(to_the_right(steered.numbers, sides), content, text, times, sides)
+        trial.video = self.filmed(canvas.flip(-1), path)
         trial.numbers, trial.held, trial.leave = steered
         trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
-        path = self.steering.path(drawn, content, text, times)
-        own = painted.ground[:, 0]
-        still = own if still is None else F.interpolate(still, own.shape[-2:], mode="bilinear")
-        trial.moving = self.filmed(Layers(animated(still.float(), path.way, times, shape)), path)
+        path = self.steering.path(drawn, content, text, times, sides)
+        still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
+        moving = animated(still.float(), path.way, times, shape)
+        trial.moving = self.filmed(moving, path._replace(way=torch.zeros_like(path.way)))
         return trial
 
-    def filmed(self, painted: Layers, path: Path) -> Tensor:
+    def filmed(self, canvas: Tensor, path: Path) -> Tensor:
         """As it is shown, without a way back."""
-        return bounded(self.steering.camera.film(painted, path, self.size).transpose(1, 2), training=False)
+        return bounded(self.steering.camera.film(canvas, path, self.size).transpose(1, 2), training=False)
 
     def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Steered]:
         """Content code and what steers."""
@@ -181,8 +191,8 @@ class Continuous(nn.Module):
         content = self.content(torch.cat([z, text.sentence], 1))
         return content, self.steering(z, content, text)
 
-    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Steered, Layers, Layers]:
-        """Content code, what steers, the layers of the clips before the mirror, and where words were looked at."""
+    def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Steered, Tensor, Tensor]:
+        """Content code, what steers, canvases `(b, t, 3, h, w)` before the mirror, and where words were looked at."""
         b, t = times.shape
         content, steered = self.coded(z, text)
         gait = self.steering.gait(steered.numbers.detach(), content, text, times)
@@ -193,18 +203,14 @@ class Continuous(nn.Module):
         window, rows = window_of(x.shape[-1]), (b, t + 1)
         x, rgb = x.unflatten(0, rows), rgb.unflatten(0, rows)
         rest = list(self.blocks[self.coarse :])
-        ground = self.painted(rest, x[:, -1], rgb[:, -1], *(each[:, 0] for each in still))[1][:, None, :3]
+        ground = self.painted(rest, x[:, -1], rgb[:, -1], *(each[:, 0] for each in still))[1][:, None]
         cut = (each[:, :-1, :, *window].flatten(0, 1) for each in (x, rgb))
         actor = self.painted(rest, *cut, *(each.flatten(0, 1) for each in moving), cut=True)[1]
-        colours, share = actor.float().unflatten(0, (b, t)).split([3, 1], 2)
-        share = self.cut[0] * torch.sigmoid(share + self.cut[1])
-        painted = Layers(ground.float(), torch.cat([colours * share, share], 2))
+        canvas = before(ground.float(), actor.float().unflatten(0, (b, t)))
         if maps is None:
-            return content, steered, painted, painted
+            return content, steered, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
         maps = maps.unflatten(0, rows)
-        around = maps[:, :-1, :, *window_of(maps.shape[-1])]
-        share = F.interpolate(share[:, :, 0], around.shape[-2:], mode="area")[:, :, None]
-        return content, steered, painted, Layers(maps[:, -1:], torch.cat([around * share, share], 2))
+        return content, steered, canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
 
     def painted(
         self,

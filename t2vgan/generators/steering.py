@@ -13,6 +13,7 @@ from t2vgan.generators.camera import Camera, Path
 from t2vgan.shapes import TextFeatures
 
 STRIDE = 0.12  # frame widths to a cycle of the gait
+HOME = (-0.1, 0.08)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
 
 
 class Steered(NamedTuple):
@@ -68,7 +69,7 @@ class Steering(nn.Module):
         speed = self.reach[2] * numbers[:, 2:3]
         return begin + speed * times / (STRIDE * torch.exp(0.2 * torch.tanh(far)))
 
-    def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor) -> Path:
+    def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,
         whichever way the subject faces.
         """
@@ -79,7 +80,9 @@ class Steering(nn.Module):
         cycles = times * torch.exp(0.1 * torch.tanh(often)) + begin  # about one leap a second
         beat = torch.sin(math.pi * cycles).abs()
         way = torch.stack([speed * along, height * (0.5 - beat)], -1)
-        return Path(pan * along, zoom * along, self.camera.shares(content, text), way)
+        ahead = torch.where(mirrored, -1.0, 1.0)
+        home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)
+        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home)
 
 
 def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:
