@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,8 @@ from t2vgan.generators.blocks import Told
 from t2vgan.shapes import TextFeatures
 
 KNOTS = 8
+TURN = 1.5  # cycles of a gait by which what is one frame width farther ahead is earlier in it
+HIPS, LEGS = 0.0, 0.12  # frame widths below its home from which what acts swings, and over which this grows to all
 
 
 class Path(NamedTuple):
@@ -22,6 +25,8 @@ class Path(NamedTuple):
     shares: Tensor  # (b, k) of the pan, from the top of the frame to its bottom
     way: Tensor  # (b, t, 2) frame widths to the right and downwards by which what acts has left its home
     home: Tensor  # (b, 2) frame widths from the middle of the canvas
+    phase: Tensor  # (b, t) cycles of its gait, by which its legs swing
+    swing: Tensor  # (b, 1) frame widths by which they do so to each side
 
 
 class Camera(nn.Module):
@@ -33,7 +38,7 @@ class Camera(nn.Module):
     """
 
     margin = 1.25  # canvas over frame
-    extent = (0.26, 0.22)  # of what moves with a subject, frame widths to each side and up and down
+    extent = (0.34, 0.3)  # of what moves with a subject, frame widths to each side and up and down
 
     def __init__(self, *, dim: int, text_dim: int) -> None:
         super().__init__()
@@ -52,18 +57,26 @@ class Camera(nn.Module):
         scaled = at * torch.exp(-path.zoom)[..., None]  # (b, t, s)
         x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * rows)[..., None]
         grid = torch.stack([x, scaled[..., None].expand_as(x)], -1)
-        grid = self.follow(grid, 2 * path.way[:, :, None, None], 2 * path.home[:, None, None, None]) / self.margin
+        grid = self.follow(grid, path) / self.margin
         flat = F.grid_sample(
             canvas.flatten(0, 1).float(), grid.flatten(0, 1), padding_mode="border", align_corners=False
         )
         return flat.unflatten(0, (b, t))
 
-    def follow(self, grid: Tensor, way: Tensor, home: Tensor) -> Tensor:
-        """Where a canvas is to be looked up, `(b, t, s, s, 2)`, when what is around `home` has gone by `way`.
+    def follow(self, grid: Tensor, path: Path) -> Tensor:
+        """Where a canvas is to be looked up, `(b, t, s, s, 2)`, when what is around its home has gone its way.
 
         It moves as a whole, and what lies between it and the rest gives way: behind it stretches, before it is covered.
+        What is low in it swings to and fro as it steps, hind legs and forelegs in turn.
         """
-        return grid - way * self.nearness((grid - home - way) / 2)[..., None]
+        way, home = path.way[:, :, None, None], path.home[:, None, None, None]
+        offset = grid / 2 - home - way
+        ahead = torch.where(home[..., 0] > 0, -1.0, 1.0)
+        turn = 2 * math.pi * (path.phase[..., None, None] + TURN * ahead * offset[..., 0])
+        low = ((offset[..., 1] - HIPS) / LEGS).clamp(0, 1)
+        across = path.swing[..., None, None] * low * torch.sin(turn)
+        moved = torch.stack([way[..., 0] + across, way[..., 1].expand_as(across)], -1)
+        return grid - 2 * moved * self.nearness(offset)[..., None]
 
     @classmethod
     def nearness(cls, offset: Tensor) -> Tensor:

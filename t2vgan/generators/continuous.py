@@ -23,7 +23,7 @@ from t2vgan.generators.motion import Motion
 from t2vgan.generators.steering import HOME, Steered, Steering, to_the_right
 from t2vgan.shapes import TextFeatures, Trial
 
-ROWS, COLUMNS = (0.3, 0.9), (0.1, 0.8)  # of a canvas: the window in which what acts is painted, and room around it
+ROWS, COLUMNS = (0.3, 0.9), (0.0, 0.7)  # of a canvas: the window in which what acts is painted, and room around it
 
 
 def window_of(canvas: int) -> tuple[slice, slice]:
@@ -178,7 +178,9 @@ class Continuous(nn.Module):
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
         moving = animated(still.float(), path.way, times, shape)
-        trial.moving = self.filmed(moving, path._replace(way=torch.zeros_like(path.way)))
+        trial.moving = self.filmed(
+            moving, path._replace(way=torch.zeros_like(path.way), swing=torch.zeros_like(path.swing))
+        )
         return trial
 
     def filmed(self, canvas: Tensor, path: Path) -> Tensor:

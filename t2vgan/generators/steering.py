@@ -13,7 +13,8 @@ from t2vgan.generators.camera import Camera, Path
 from t2vgan.shapes import TextFeatures
 
 STRIDE = 0.12  # frame widths to a cycle of the gait
-HOME = (-0.1, 0.08)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
+WIDEST = 0.1  # frame widths by which legs swing to each side; by a sixteenth more pictures would fold (`Camera.follow`)
+HOME = (-0.14, 0.12)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
 
 
 class Steered(NamedTuple):
@@ -45,7 +46,7 @@ class Steering(nn.Module):
         self.free = nn.Sequential(*layers)  # how a camera moves that no word speaks of
         self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # how far; words take it away
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
-        self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
+        self.step = Told(dim=dim, text_dim=text_dim, numbers=3, spread=1.0)  # how far, where it begins, how wide
 
     def forward(self, z: Tensor, content: Tensor, text: TextFeatures) -> Steered:
         """Noise `(b, z_dim)`, content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody
@@ -65,7 +66,7 @@ class Steering(nn.Module):
         """Where in its gait the subject is at the instants `(b, t)`, in cycles: feet do not slide, so it goes on as the
         way does. Whoever rests stands still in some step.
         """
-        far, begin = self.step(content, text).split(1, 1)
+        far, begin, _ = self.step(content, text).split(1, 1)
         speed = self.reach[2] * numbers[:, 2:3]
         return begin + speed * times / (STRIDE * torch.exp(0.2 * torch.tanh(far)))
 
@@ -82,7 +83,9 @@ class Steering(nn.Module):
         way = torch.stack([speed * along, height * (0.5 - beat)], -1)
         ahead = torch.where(mirrored, -1.0, 1.0)
         home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)
-        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home)
+        phase = self.gait(to_the_right(numbers, mirrored), content, text, times)  # ahead again
+        swing = WIDEST * torch.sigmoid(self.step(content, text)[:, 2:] + 1)
+        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home, phase, swing)
 
 
 def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from t2vgan.losses.play import Play
 from t2vgan.shapes import Scalar, Trial
 
 HEIGHT = 3  # which of the numbers says how high a subject leaps; -1: not at all
+STILL = 0.14  # the speed that two looks agree on where nothing goes: an error of both, measured
 SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
@@ -17,11 +18,11 @@ class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over real pictures moved by numbers y that were drawn uniformly in -1..1, which
     the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the
     clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says
-    which way, ((n² - m m') / max(2 n, 0.4))², where m' is read off other frames of the clip, and what divides is a
-    constant: about the difference itself. That of the squares hardly has a slope where speeds are small, and they
-    stayed there. The errors of two readings are nearly independent, so that nothing has to be known of them: what a
-    reader claims, v, is of the pictures that it learns from (0.14 of speeds, where real ones are read to 0.02), and
-    made speeds of walks 0.53 (truth 0.33).
+    which way, ((n² - (m m' - still²)) / max(2 n, 0.4))², where m' is read off other frames of the clip, and what
+    divides is a constant: about the difference itself. That of the squares hardly has a slope where speeds are small,
+    and they stayed there. The errors of two readings are nearly independent, so that nothing has to be known of them:
+    what a reader claims, v, is of the pictures that it learns from (0.14 of speeds, where real ones are read to 0.02),
+    and made speeds of walks 0.53 (truth 0.33).
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
     camera from it, s, has the likelihood of m under N(r n, r v + (r s)²), and which way follows the energy score
@@ -54,7 +55,7 @@ class Steer:
             seen = (1 - 3 * variance).clamp(min=0)
             assert play.again_times is not None
             again, _ = play.critic.read(play.again, play.again_times)
-            squares = (mean * again)[:, SPEED]
+            squares = (mean * again)[:, SPEED] - STILL**2
         held = trial.held
         rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1
