@@ -74,7 +74,7 @@ class Camera(nn.Module):
         ahead = torch.where(home[..., 0] > 0, -1.0, 1.0)
         turn = 2 * math.pi * (path.phase[..., None, None] + TURN * ahead * offset[..., 0])
         low = ((offset[..., 1] - HIPS) / LEGS).clamp(0, 1)
-        across = path.swing[..., None, None] * low * torch.sin(turn)
+        across = ahead * path.swing[..., None, None] * low * torch.sin(turn)
         moved = torch.stack([way[..., 0] + across, way[..., 1].expand_as(across)], -1)
         return grid - 2 * moved * self.nearness(offset)[..., None]
 

@@ -3,6 +3,7 @@ import math
 import torch
 
 from t2vgan.generators.camera import Camera, Path
+from t2vgan.generators.steering import WIDEST
 
 SIZE, CANVAS = 16, 20
 
@@ -14,9 +15,9 @@ def ramp(frames=1, batch=1):
     return torch.stack([x, y]).expand(batch, frames, 2, CANVAS, CANVAS)
 
 
-def path(pan=0.0, zoom=0.0, share=1.0, way=(0.0, 0.0), home=(0.0, 0.0)):
+def path(pan=0.0, zoom=0.0, share=1.0, way=(0.0, 0.0), home=(0.0, 0.0), phase=0.0, swing=0.0):
     camera = (torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share))
-    return Path(*camera, torch.tensor([[way]]), torch.tensor([home]))
+    return Path(*camera, torch.tensor([[way]]), torch.tensor([home]), torch.tensor([[phase]]), torch.tensor([[swing]]))
 
 
 def test_a_camera_that_rests_shows_the_middle_of_the_canvas():
@@ -52,6 +53,33 @@ def test_a_subject_goes_its_way_and_what_is_far_from_it_stays():
     assert came_from[:, 0].abs().max() < 0.03 and came_from[:, :, -1].abs().max() < 0.03
     lost = came_from[0].diff(dim=1) * SIZE  # below -1 a place would be looked up twice, and the picture folded
     assert lost.min() > -1
+
+
+def came_from(**made):
+    """Where what is at each place of a frame was on the canvas: frame widths to the right and downwards of there."""
+    shown = Camera(dim=4, text_dim=3).film(ramp(), path(**made), SIZE)
+    return (shown - ramp()[..., 2:-2, 2:-2])[0, 0]
+
+
+def test_what_is_low_in_a_subject_swings_as_it_steps():
+    """By so much to each side, once in a cycle; hind legs and forelegs in turn; what is above its hips stays."""
+    home = (-0.125, 0.0625)
+    begin, quarter, half, whole = (came_from(home=home, swing=0.08, phase=phase) for phase in (0.0, 0.25, 0.5, 1.0))
+    feet, middle = 11, 6  # of the frame: below its home
+    assert 0.06 < -quarter[0, feet, middle] < 0.08 and abs(begin[0, feet, middle]) < 0.03
+    torch.testing.assert_close(half, -begin, atol=1e-4, rtol=0)
+    torch.testing.assert_close(whole, begin, atol=1e-4, rtol=0)
+    assert quarter[0, :8].abs().max() < 1e-4 and quarter[1].abs().max() < 1e-4
+    legs = came_from(home=home, swing=0.08)[0, feet]
+    assert legs[middle - 3] * legs[middle + 3] < 0 and legs.abs()[middle - 3 : middle + 4 : 6].min() > 0.02
+    mirrored = came_from(home=(-home[0], home[1]), swing=0.08)[0, feet]
+    torch.testing.assert_close(mirrored, -legs.flip(0), atol=1e-4, rtol=0)
+
+
+def test_legs_at_their_widest_do_not_fold_pictures():
+    for phase in torch.linspace(0, 1, 9).tolist():
+        moved = came_from(home=(-0.125, 0.0625), swing=WIDEST, phase=phase)
+        assert (moved[0].diff(dim=1) * SIZE).min() > -1
 
 
 def test_near_things_are_low_in_the_frame(make_text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.losses.play import Play
-from t2vgan.losses.steer import Steer
+from t2vgan.losses.steer import STILL, Steer
 from t2vgan.shapes import Trial
 
 NUMBERS = 4  # the third is a speed
@@ -116,7 +117,7 @@ def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
     play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, **both(read, read))
     value = Steer(calm=0.1).generator(play)
-    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2) + 0.25**2), atol=1e-5), "no height is -1"
+    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2) + (0.25 + STILL**2) ** 2), atol=1e-5), "no height is -1"
     value.backward()
     assert numbers.grad is not None and numbers.grad.min() > 0
 
@@ -124,7 +125,7 @@ def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
 def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
     """A difference of squares alone has a sixth of this slope."""
     numbers = torch.tensor([[0.0, 0.0, 0.1, -1.0]], requires_grad=True)
-    read = torch.tensor([[0.0, 0.0, -0.14, -1.0]])
+    read = torch.tensor([[0.0, 0.0, -math.hypot(0.14, STILL), -1.0]])
     made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
     play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, **both(read, read))
     Steer(calm=0.0).generator(play).backward()
