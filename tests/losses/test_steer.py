@@ -117,7 +117,9 @@ def test_what_cannot_be_seen_comes_to_rest(make_play: Callable[..., Play]):
     made, read = trial(numbers, torch.zeros(2, NUMBERS)), torch.zeros(2, NUMBERS)
     play = make_play(torch.zeros(2, 1), torch.zeros(2, 1), critic=Reader(1 / 3), trial=made, **both(read, read))
     value = Steer(calm=0.1).generator(play)
-    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2) + (0.25 + STILL**2) ** 2), atol=1e-5), "no height is -1"
+    assert torch.allclose(value, torch.tensor(0.1 * (3 * 0.25 + 1.5**2) + (0.25 + STILL**2) ** 2), atol=1e-5), (
+        "no height is -1"
+    )
     value.backward()
     assert numbers.grad is not None and numbers.grad.min() > 0
 
