@@ -76,6 +76,9 @@ class T2VGAN(L.LightningModule):
         g_optim = self.optimizers()[0]  # type: ignore[index]
         d_optim = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # raw: Lightning then counts one step per round
         self.set_rates(g_optim, d_optim)
+        for generator in (self.generator, self.ema_generator):
+            if hasattr(generator, "steering"):
+                generator.steering.grow(self.done)  # type: ignore[operator,union-attr]
 
         micros = clips.split(self.config.trainer.accumulate)  # one, unless gradients are accumulated
         heard = [self.hear(micro) for micro in micros]

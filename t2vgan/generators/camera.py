@@ -26,7 +26,7 @@ class Path(NamedTuple):
     way: Tensor  # (b, t, 2) frame widths to the right and downwards by which what acts has left its home
     home: Tensor  # (b, 2) frame widths from the middle of the canvas
     phase: Tensor  # (b, t) cycles of its gait, by which its legs swing
-    swing: Tensor  # (b, 1) frame widths by which they do so to each side
+    swing: Tensor  # (), frame widths by which they do so to each side
 
 
 class Camera(nn.Module):
@@ -74,7 +74,7 @@ class Camera(nn.Module):
         ahead = torch.where(home[..., 0] > 0, -1.0, 1.0)
         turn = 2 * math.pi * (path.phase[..., None, None] + TURN * ahead * offset[..., 0])
         low = ((offset[..., 1] - HIPS) / LEGS).clamp(0, 1)
-        across = ahead * path.swing[..., None, None] * low * torch.sin(turn)
+        across = ahead * path.swing * low * torch.sin(turn)
         moved = torch.stack([way[..., 0] + across, way[..., 1].expand_as(across)], -1)
         return grid - 2 * moved * self.nearness(offset)[..., None]
 

@@ -13,7 +13,7 @@ from t2vgan.generators.camera import Camera, Path
 from t2vgan.shapes import TextFeatures
 
 STRIDE = 0.12  # frame widths to a cycle of the gait
-WIDEST = 0.1  # frame widths by which legs swing to each side; by a sixteenth more pictures would fold (`Camera.follow`)
+SWING = 0.08  # frame widths by which legs swing to each side; by a third more pictures would fold (`Camera.follow`)
 HOME = (-0.14, 0.12)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
 
 
@@ -42,11 +42,14 @@ class Steering(nn.Module):
         self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
         self.register_buffer("gain", torch.tensor([2.0, 2.0, 4.0, 4.0]), persistent=False)
         self.gain: Tensor
+        # Grown by whoever trains it: before there are legs what swings is a hindrance, and half as much is learned.
+        self.register_buffer("swing", torch.tensor(SWING), persistent=False)
+        self.swing: Tensor
         layers = [nn.Linear(z_dim, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2)]
         self.free = nn.Sequential(*layers)  # how a camera moves that no word speaks of
         self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # how far; words take it away
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
-        self.step = Told(dim=dim, text_dim=text_dim, numbers=3, spread=1.0)  # how far, where it begins, how wide
+        self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
 
     def forward(self, z: Tensor, content: Tensor, text: TextFeatures) -> Steered:
         """Noise `(b, z_dim)`, content `(b, dim)` and words to the numbers, `(b, 4)` in -1..1, a speed in 0..1: nobody
@@ -66,9 +69,13 @@ class Steering(nn.Module):
         """Where in its gait the subject is at the instants `(b, t)`, in cycles: feet do not slide, so it goes on as the
         way does. Whoever rests stands still in some step.
         """
-        far, begin, _ = self.step(content, text).split(1, 1)
+        far, begin = self.step(content, text).split(1, 1)
         speed = self.reach[2] * numbers[:, 2:3]
         return begin + speed * times / (STRIDE * torch.exp(0.2 * torch.tanh(far)))
+
+    def grow(self, done: float) -> None:
+        """When this share of a training is done: legs swing from two fifths of it on, as far as they will from half."""
+        self.swing.fill_(SWING * min(max(10 * done - 4, 0.0), 1.0))
 
     def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,
@@ -84,8 +91,7 @@ class Steering(nn.Module):
         ahead = torch.where(mirrored, -1.0, 1.0)
         home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)
         phase = self.gait(to_the_right(numbers, mirrored), content, text, times)  # ahead again
-        swing = WIDEST * torch.sigmoid(self.step(content, text)[:, 2:] + 1)
-        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home, phase, swing)
+        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home, phase, self.swing)
 
 
 def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:

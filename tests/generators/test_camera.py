@@ -3,7 +3,7 @@ import math
 import torch
 
 from t2vgan.generators.camera import Camera, Path
-from t2vgan.generators.steering import WIDEST
+from t2vgan.generators.steering import SWING
 
 SIZE, CANVAS = 16, 20
 
@@ -17,7 +17,7 @@ def ramp(frames=1, batch=1):
 
 def path(pan=0.0, zoom=0.0, share=1.0, way=(0.0, 0.0), home=(0.0, 0.0), phase=0.0, swing=0.0):
     camera = (torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share))
-    return Path(*camera, torch.tensor([[way]]), torch.tensor([home]), torch.tensor([[phase]]), torch.tensor([[swing]]))
+    return Path(*camera, torch.tensor([[way]]), torch.tensor([home]), torch.tensor([[phase]]), torch.tensor(swing))
 
 
 def test_a_camera_that_rests_shows_the_middle_of_the_canvas():
@@ -78,7 +78,7 @@ def test_what_is_low_in_a_subject_swings_as_it_steps():
 
 def test_legs_at_their_widest_do_not_fold_pictures():
     for phase in torch.linspace(0, 1, 9).tolist():
-        moved = came_from(home=(-0.125, 0.0625), swing=WIDEST, phase=phase)
+        moved = came_from(home=(-0.125, 0.0625), swing=SWING, phase=phase)
         assert (moved[0].diff(dim=1) * SIZE).min() > -1
 
 

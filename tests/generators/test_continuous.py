@@ -37,16 +37,6 @@ def test_what_is_behind_the_subject_is_painted_once(make_text: MakeText):
     torch.testing.assert_close(maps.sum(2), torch.ones_like(maps.sum(2)))
 
 
-def test_who_steps_on_looks_the_same_again(make_text: MakeText):
-    """After whole steps, of one that does not sway: nothing drifts from one thing into another."""
-    motion, text = generator_of(attend_at=8).motion, make_text([3])
-    motion.most.zero_()
-    gait = torch.tensor([[0.25, 0.5, 3.25]])
-    for made in motion(torch.randn(1, 32), text, torch.tensor([[0.0, 0.3, 2.0]]), gait):
-        torch.testing.assert_close(made[:, 0], made[:, 2], atol=1e-5, rtol=0)
-        assert (made[:, 0] - made[:, 1]).abs().max() > 1e-3
-
-
 def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas():
     """In its middle; near the edges convolutions see no further."""
     generator = generator_of(attend_at=0)
