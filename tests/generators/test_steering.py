@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from t2vgan.generators.animated import DRAWS, animated
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
-from t2vgan.generators.steering import STRIDE, Steering, to_the_right
+from t2vgan.generators.steering import STRIDE, SWING, Steering, to_the_right
 from t2vgan.shapes import TextFeatures
 
 TIMES = torch.tensor([[0.5, 1.0, 1.5]])
@@ -144,3 +144,16 @@ def test_what_goes_before_a_still_goes_by_its_way():
     now = (goes - still[:, None]).abs().sum(2) > 0.05
     shared = (now[:, 1, :, 8:] == before[:, 1, :, :-8]).float().mean()
     assert before.float().mean() > 0.02 and shared > 0.9, "its outline has gone as far"
+
+
+def test_legs_swing_from_two_fifths_of_a_training_on(make_text: MakeText):
+    """Fully from half of it on, and in whatever was trained."""
+    made, given = (
+        steering(),
+        (torch.zeros(1, 4), torch.zeros(1, 4), make_text([3], dim=3), TIMES, torch.tensor([False])),
+    )
+    assert float(made.path(*given).swing) == pytest.approx(SWING)
+    for done, share in ((0.0, 0.0), (0.4, 0.0), (0.45, 0.5), (0.5, 1.0), (0.9, 1.0)):
+        made.grow(done)
+        assert float(made.path(*given).swing) == pytest.approx(share * SWING)
+    assert "swing" not in made.state_dict()
