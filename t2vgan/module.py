@@ -1,8 +1,9 @@
 """The game between generator and critics, and nothing else.
 
 One batch is one round (Goodfellow et al. 2014, algorithm 1 with k = 1): the critics step on real and fake clips, then
-the generator and the text encoder it reads step through the critics. Both steps look at the same fakes, so a round
-costs one rendering and, for critics with frozen eyes, one look.
+the generator and the text encoder it reads step through the critics. Both steps look at the same fakes, rendered once
+unless gradients are accumulated; losses that compare them with others (`energy`, `mirror`, `steer`) cost renderings and
+looks of their own.
 """
 
 from __future__ import annotations

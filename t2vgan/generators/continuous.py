@@ -2,10 +2,11 @@
 
 The content code is fixed for the clip; what moves is a set of waves and drifts whose amplitudes, phases and speeds are
 read from the content code, so frames can be rendered in any number, order and density. Continuous time follows
-StyleGAN-V (Skorokhodov et al. 2022, section 3.1), which draws random motion anchors; here motion is smooth and linear
-in the code, which is what a caption can steer. Each frame is synthesised as in StyleGAN2 (Karras et al. 2020), from
-a learned constant and from coordinates that move: StyleGAN3's transformed Fourier features (Karras et al. 2021,
-section 3.2), several groups of them so that foreground and background can go different ways.
+StyleGAN-V (Skorokhodov et al. 2022, section 3.1), which draws random motion anchors; here motion is smooth in the code,
+which is what a caption can steer. A canvas is painted once and, at each instant, a window before it, both as in
+StyleGAN2 (Karras et al. 2020), from a learned constant and from coordinates that move: StyleGAN3's transformed Fourier
+features (Karras et al. 2021, section 3.2), in several groups. A camera then films it, and what acts goes its way and
+steps by a warp (`camera.py`, `steering.py`).
 """
 
 from __future__ import annotations
