@@ -10,7 +10,7 @@ from t2vgan.losses.play import Play
 from t2vgan.shapes import Scalar, Trial
 
 HEIGHT = 3  # which of the numbers says how high a subject leaps; -1: not at all
-STILL = 0.14  # the speed that two looks agree on where nothing goes: an error of both, measured
+STILL = 0.16  # the speed that two looks agree on where nothing goes: an error of both, measured
 SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
@@ -18,7 +18,7 @@ class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over real pictures moved by numbers y that were drawn uniformly in -1..1, which
     the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the
     clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says
-    which way, ((n² - (m m' - still²)) / max(2 n, 0.4))², where m' is read off other frames of the clip, and what
+    which way, ((n² - (m m' - still²)) / max(2 n, 0.2))², where m' is read off other frames of the clip, and what
     divides is a constant: about the difference itself. That of the squares hardly has a slope where speeds are small,
     and they stayed there. The errors of two readings are nearly independent, so that nothing has to be known of them:
     what a reader claims, v, is of the pictures that it learns from (0.14 of speeds, where real ones are read to 0.02),
@@ -63,7 +63,7 @@ class Steer:
         error = torch.cat([error[:, :SPEED], error[:, SPEED + 1 :]], 1).sum(1)
         # Whichever way a real subject goes, it goes ahead; noise is no speed.
         ahead = held[:, SPEED]
-        speed = (ahead.square() - squares) / (2 * ahead.detach()).clamp(min=0.4)
+        speed = (ahead.square() - squares) / (2 * ahead.detach()).clamp(min=0.2)
         error = error + speed.square() + self.calm * ahead.square()
         # As they would be read off generated clips: as uncertain as real ones are.
         blur = (seen * variance).sqrt()[:, None, :SPEED]

@@ -131,7 +131,7 @@ def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
     made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
     play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, **both(read, read))
     Steer(calm=0.0).generator(play).backward()
-    slope = -2 * (0.14**2 - 0.1**2) / 0.4 * 2 * 0.1 / 0.4
+    slope = -2 * (0.14**2 - 0.1**2) / 0.2 * 2 * 0.1 / 0.2
     assert numbers.grad is not None and numbers.grad[0, 2] == pytest.approx(slope, rel=1e-3)
     assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-5
 
