@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +43,8 @@ class Steering(nn.Module):
         self.register_buffer("gain", torch.tensor([2.0, 2.0, 4.0, 4.0]), persistent=False)
         self.gain: Tensor
         # Grown by whoever trains it: before there are legs what swings is a hindrance, and half as much is learned.
-        self.register_buffer("swing", torch.tensor(SWING))
+        self.register_buffer("swing", torch.tensor(SWING), persistent=False)
         self.swing: Tensor
-        self.register_load_state_dict_pre_hook(_with_swing)
         layers = [nn.Linear(z_dim, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2)]
         self.free = nn.Sequential(*layers)  # how a camera moves that no word speaks of
         self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # how far; words take it away
@@ -93,12 +92,6 @@ class Steering(nn.Module):
         home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)
         phase = self.gait(to_the_right(numbers, mirrored), content, text, times)  # ahead again
         return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home, phase, self.swing)
-
-
-def _with_swing(steering: Steering, tensors: dict[str, Any], prefix: str, *rest: object) -> None:
-    """Files from before it was noted have none."""
-    del rest
-    tensors.setdefault(f"{prefix}swing", steering.swing.clone())
 
 
 def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:
