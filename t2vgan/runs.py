@@ -52,7 +52,8 @@ def run_dirs(experiment: str | None = None) -> list[Path]:
     """Run folders that hold a configuration, oldest first by the time of their newest checkpoint or configuration."""
     if not RUNS.is_dir():
         return []
-    parents = [RUNS / experiment] if experiment else [p for p in RUNS.iterdir() if p.name != "fast_dev_run"]
+    # `zoo/ours` is called `ours`, and so is the folder of its runs.
+    parents = [RUNS / Path(experiment).name] if experiment else [p for p in RUNS.iterdir() if p.name != "fast_dev_run"]
     found = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if (p / "config.yaml").is_file()]
     return sorted(found, key=_touched)
 

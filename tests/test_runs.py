@@ -106,7 +106,7 @@ def test_the_newest_run_has_a_generator_and_was_no_rehearsal():
     older, lion, zebra = made("lions", hour=1), made("lions", hour=2), made("zebras", hour=3)
     made("lions", hour=4, generator=False)
     made("fast_dev_run", hour=5)
-    assert newest_run() == zebra and newest_run("lions") == lion != older
+    assert newest_run() == zebra and newest_run("lions") == newest_run("zoo/lions") == lion != older
 
 
 def test_nothing_to_use_yet():
