@@ -5,7 +5,7 @@ a millisecond, so that the GPU waits for most of the time. A graph is launched a
 
 Everything that is another in each round lies in tensors that the graph reads: clips, captions (padded to one length),
 what is drawn, rates and other numbers. `T2VGAN.draw` and `T2VGAN.number` are the seams at which these come in; how far
-legs swing is a buffer of the generator (`Steering.grow`).
+legs have grown is a buffer of the generator (`Steering.grow`).
 """
 
 from __future__ import annotations

@@ -165,12 +165,9 @@ class T2VGAN(L.LightningModule):
                     looks[name].twin = see(pick(self.augment(twin, draws), where))
             if trial is not None and any(self.wanted(side, name, "needs_numbers") for side in ("g", "d")):
                 moving = trial.moving if self.generator.continuous else pick(trial.moving, chosen)
-                again = self.draw(clips, f"frames of {name} again", lambda g, k=k: strided(t, k, g))  # type: ignore[misc]
-                once_more = self.augment(pick(clips.video, again), draws)
                 with torch.no_grad():
-                    views = [critic.clear(each) for each in (pick(real, where), once_more, pick(moving, where))]  # type: ignore[operator]
-                looks[name].clear, looks[name].again, looks[name].moved = views
-                looks[name].again_times = clips.times.gather(1, again)
+                    views = [critic.clear(pick(each, where)) for each in (real, fake, moving)]  # type: ignore[operator]
+                looks[name].clear, looks[name].shown, looks[name].moved = views
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, see(pick(other, where))
@@ -280,7 +277,7 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
-        passed = ("trial", "tried", "z", "twin", "clear", "again", "again_times", "moved")
+        passed = ("trial", "tried", "z", "twin", "clear", "shown", "moved")
         rest: dict[str, Any] = {"part": told.part, **{what: getattr(look, what) for what in passed}}
         if critic.blind:
             return Play(*seen, **rest)

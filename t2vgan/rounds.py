@@ -70,7 +70,6 @@ class Look:
     tried: Seen = ()  # what could have been shown instead
     twin: Seen = ()  # of other clips of the same captions
     clear: Seen = ()  # what moves in the real ones, without noise
-    again: Seen = ()  # the same in other frames of them
-    again_times: Tensor | None = None
+    shown: Seen = ()  # the same in the fakes
     moved: Seen = ()  # what moves in pictures that drawn numbers move
     z: Tensor | None = None

@@ -123,3 +123,4 @@ class Trial:
     others: Tensor  # (b, k), what steers clips of the same captions by other noise; no gradient
     held: Tensor  # (b, k), the numbers without what noise adds to them
     leave: Tensor  # (b, j), the deviation of what it adds to the first j of them
+    sure: Tensor  # (b,), whether clips of this caption are mirrored: 1 yes, -1 no, 0 where it leaves that open

@@ -13,7 +13,6 @@ from torch import nn
 from t2vgan import assemble
 from t2vgan.checkpoint import load_generator, save_generator
 from t2vgan.config import ConfigError, Experiment, Text, load, to_dict
-from t2vgan.generators.steering import SWING
 from t2vgan.text import TextPipeline
 
 FRAMES = {"name": "frame_level", "frames": 2, "width": 8}
@@ -224,13 +223,13 @@ def test_a_generator_is_not_used_with_other_word_vectors_than_its_own(saved: Pat
         assemble.load_model(file)
 
 
-def test_legs_swing_as_when_the_file_was_written(saved: Path):
+def test_legs_have_grown_as_when_the_file_was_written(saved: Path):
     file = saved / "checkpoints" / "generator.safetensors"
     tensors, config, _ = load_generator(file)
     for seen, share in ((0, 0.0), (0.45, 0.5), (1, 1.0)):
         save_generator(file, tensors, config, {"clips_seen": seen * config["clips"]})
         steering: Any = assemble.load_model(file)[0].ema_generator.steering
-        assert float(steering.swing) == pytest.approx(share * SWING)
+        assert float(steering.grown) == pytest.approx(share)
 
 
 def test_the_best_generator_comes_first(tmp_path: Path):

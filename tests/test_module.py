@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 
 from t2vgan import assemble
 from t2vgan.config import Experiment, load
-from t2vgan.generators.steering import SWING
 from t2vgan.module import T2VGAN, motion_signs, pick
 from t2vgan.shapes import Clips
 from t2vgan.text import TextPipeline
@@ -206,13 +205,13 @@ def test_a_term_fades_and_then_costs_nothing(words: TextPipeline, make_clips: Ma
     assert sums == pytest.approx([2 * energies[0], energies[1], 0, 0], abs=1e-4)
 
 
-def test_legs_swing_as_a_training_goes_on(words: TextPipeline, make_clips: MakeClips):
-    game, swings = assemble.model(smoke(*EYES, f"clips={4 * BATCH}"), words), []
+def test_legs_grow_as_a_training_goes_on(words: TextPipeline, make_clips: MakeClips):
+    game, grown = assemble.model(smoke(*EYES, f"clips={4 * BATCH}"), words), []
     generators: list[Any] = [game.generator, game.ema_generator]
-    game.generator.register_forward_pre_hook(lambda *_: swings.append([float(g.steering.swing) for g in generators]))
+    game.generator.register_forward_pre_hook(lambda *_: grown.append([float(g.steering.grown) for g in generators]))
     fit(game, batches_of(make_clips, 4))
-    shown = [swing for i, swing in enumerate(swings) if i % (len(swings) // 4) == 0]
-    assert shown == [[pytest.approx(SWING * share)] * 2 for share in (0, 0, 1, 1)]
+    shown = [each for i, each in enumerate(grown) if i % (len(grown) // 4) == 0]
+    assert shown == [[pytest.approx(share)] * 2 for share in (0, 0, 1, 1)]
 
 
 def test_signs_of_life(trained: Trained):

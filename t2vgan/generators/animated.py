@@ -13,31 +13,63 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from t2vgan.generators.camera import Camera
+from t2vgan.generators.camera import KNOTS, Camera, Path
 
 PARTS = 4  # of what goes before the still, each a soft ellipse that sways a little by itself
-DRAWS = 2 + 3 + 6 * PARTS
+DRAWS = 4 + 2 + 3 + 6 * PARTS
+MIDDLE, REACH = 0.02, (0.24, 0.36)  # of a still, frame widths: where what acts in it is looked for, and how far it goes
 
 
-def animated(still: Tensor, way: Tensor, times: Tensor, draws: Tensor) -> Tensor:
-    """Canvases `(b, t, 3, h, h)` of pictures `(b, 3, h, h)` before which something goes by `way` `(b, t, 2)`, in frame
-    widths, at the instants `(b, t)`; `draws` `(b, DRAWS)` in -1..1 decide where it is and what shape it has.
+def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[Tensor, Path]:
+    """Canvases `(b, t, 3, h, h)` of pictures `(b, 3, h, h)` before which something goes by the way of `path`, at the
+    instants `(b, t)`, and the path by which a camera is to film them; `draws` `(b, DRAWS)` in -1..1 decide what goes,
+    where, of which shape, and how much more the camera sees near things move than far ones.
 
-    What goes shows the same picture upside down in a colour of its own: else ground before ground is not seen.
+    What acts in the picture is hidden by what is to its sides: what stays where it is, in the middle of the frame, was
+    the surest sign of a camera at rest. What goes is cut out of the middle of the picture, or shows the picture upside
+    down in a colour of its own: else ground before ground is not seen. It stands on the ground at its foot, and a
+    camera that pans leaves it there: else a subject that rests was read as going against a pan, by two fifths of it.
     """
     size, frames = still.shape[-1], times.shape[1]
     at = ((torch.arange(size, device=still.device) + 0.5) / size - 0.5) * Camera.margin
     x, y = torch.meshgrid(at, at, indexing="xy")
-    middle, colour, rest = draws[:, None, :2], draws[:, 2:5], draws[:, 5:].unflatten(1, (6, 1, PARTS))
+    (cut, far, steep, foot), middle, colour = draws[:, :4].unbind(1), draws[:, None, 4:6], draws[:, 6:9]
+    rest = draws[:, 9:].unflatten(1, (6, 1, PARTS))
+    near = torch.arange(KNOTS, device=still.device) / (KNOTS - 1)
+    lowest = 0.15 * (1 + far[:, None])
+    path = path._replace(shares=lowest + (1 - lowest) * near ** torch.exp(0.7 * steep[:, None]))
+
+    way = path.way
+    slack = path.slack(at[None], 0.35 + 0.1 * foot[:, None])[:, :, :, None]  # (b, t, h, 1)
+    gone = torch.stack([(x - slack).expand(-1, frames, -1, -1), y.expand(len(still), frames, -1, -1)], -1)
+    gone = gone - way[:, :, None, None]  # (b, t, h, h, 2), where what goes was
+
     across, down, wide, high, often, begin = rest.unbind(1)  # (b, 1, parts)
     sway = 0.03 * torch.sin(2 * math.pi * (times[..., None] * (1.25 + 0.75 * often) + begin))  # (b, t, parts)
-    left = 0.25 * (middle[..., :1] + across) + sway + way[..., :1]
-    top = 0.15 + 0.13 * middle[..., 1:] + 0.15 * down + way[..., 1:]
-    dx = (x - left[..., None, None]) / (0.095 + 0.065 * wide)[..., None, None]
-    dy = (y - top[..., None, None]) / (0.105 + 0.075 * high)[..., None, None]
-    shape = torch.exp(-(dx.square().square() + dy.square().square())).amax(2)[:, :, None]  # (b, t, 1, h, h)
-    grid = (torch.stack([x, y], -1) - way[:, :, None, None]) * 2 / Camera.margin
-    other = 0.5 * still.flip(-1, -2) + 0.7 * colour[..., None, None]
-    other = other[:, None].expand(-1, frames, -1, -1, -1)
-    moved = F.grid_sample(other.flatten(0, 1), grid.flatten(0, 1), padding_mode="reflection", align_corners=False)
-    return still[:, None] + shape * (moved.unflatten(0, (-1, frames)) - still[:, None])
+    left = 0.25 * (middle[..., :1] + across) + sway
+    top = (MIDDLE + 0.13 * middle[..., 1:] + 0.3 * down).expand_as(left)
+    dx = (gone[:, :, None, ..., 0] - left[..., None, None]) / (0.095 + 0.065 * wide)[..., None, None]
+    dy = (gone[:, :, None, ..., 1] - top[..., None, None]) / (0.14 + 0.11 * high)[..., None, None]
+    parts = soft(dx, dy).amax(2)
+    whole = soft(gone[..., 0] / REACH[0], (gone[..., 1] - MIDDLE) / REACH[1])
+    cut = cut[:, None, None, None] > 0
+    shape = torch.where(cut, whole, parts)[:, :, None]  # (b, t, 1, h, h)
+
+    painted = 0.5 * still.flip(-1, -2) + 0.7 * colour[..., None, None]
+    goes = looked_up(torch.where(cut, still, painted), gone)
+    sides = torch.sign(x) * (0.34 + 0.45 * x.abs())
+    aside = looked_up(still, torch.stack([sides, y], -1).expand(len(still), 1, -1, -1, -1))[:, 0]
+    ground = still + soft(x / 0.42, (y - MIDDLE) / 0.4) * (aside - still)
+    return ground[:, None] + shape * (goes - ground[:, None]), path
+
+
+def soft(dx: Tensor, dy: Tensor) -> Tensor:
+    """1 in the middle, 0 far away."""
+    return torch.exp(-(dx.square().square() + dy.square().square()))
+
+
+def looked_up(still: Tensor, places: Tensor) -> Tensor:
+    """Pictures `(b, c, h, h)` at `(b, t, h, h, 2)` in frame widths from the middle: `(b, t, c, h, h)`."""
+    many = still[:, None].expand(-1, places.shape[1], -1, -1, -1).flatten(0, 1)
+    seen = F.grid_sample(many, places.flatten(0, 1) * 2 / Camera.margin, padding_mode="reflection", align_corners=False)
+    return seen.unflatten(0, places.shape[:2])

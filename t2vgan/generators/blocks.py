@@ -223,4 +223,6 @@ def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
     """Each clip from the side that the mirror's last call did not show, `(b, 3, t, h, w)`, and no numbers drawn."""
     assert mirror.odds is not None and mirror.mirrored is not None
     nothing = mirror.odds.new_zeros(len(mirror.odds), 0)
-    return Trial(other_side, mirror.odds, mirror.mirrored, *[nothing] * 6)
+    odds = mirror.odds.detach()
+    sure = torch.where(odds.abs() > 1, odds.sign(), 0.0)  # those of captions that say no side stay below 1
+    return Trial(other_side, mirror.odds, mirror.mirrored, *[nothing] * 6, sure)

@@ -15,6 +15,7 @@ from t2vgan.shapes import TextFeatures
 KNOTS = 8
 TURN = 1.5  # cycles of a gait by which what is one frame width farther ahead is earlier in it
 HIPS, LEGS = 0.0, 0.12  # frame widths below its home from which what acts swings, and over which this grows to all
+FEET = 0.22  # frame widths below its home where what acts stands
 
 
 class Path(NamedTuple):
@@ -27,6 +28,19 @@ class Path(NamedTuple):
     home: Tensor  # (b, 2) frame widths from the middle of the canvas
     phase: Tensor  # (b, t) cycles of its gait, by which its legs swing
     swing: Tensor  # (), frame widths by which they do so to each side
+    extent: Tensor  # (2,) of what goes with what acts, frame widths to each side and up and down
+
+    def share(self, height: Tensor) -> Tensor:
+        """Of the pan, at heights `(b or 1, n)` in frame widths below the middle of the frame: `(b, n)`."""
+        place = (height + 0.5).clamp(0, 1) * (KNOTS - 1)
+        near = (1 - (place[..., None] - torch.arange(KNOTS, device=height.device)).abs()).clamp(min=0)
+        return (self.shares[:, None] * near).sum(-1)
+
+    def slack(self, height: Tensor, foot: Tensor) -> Tensor:
+        """By how much more than at its foot `(b, 1)` the ground behind what stands up goes to the left, `(b, t, n)`:
+        all of it pans as the ground that it stands on does.
+        """
+        return self.pan[..., None] * (self.share(height) - self.share(foot))[:, None]
 
 
 class Camera(nn.Module):
@@ -38,7 +52,6 @@ class Camera(nn.Module):
     """
 
     margin = 1.25  # canvas over frame
-    extent = (0.34, 0.3)  # of what moves with a subject, frame widths to each side and up and down
 
     def __init__(self, *, dim: int, text_dim: int) -> None:
         super().__init__()
@@ -49,37 +62,41 @@ class Camera(nn.Module):
     def shares(self, content: Tensor, text: TextFeatures) -> Tensor:
         return self.near(content, text).sigmoid()
 
-    def film(self, canvas: Tensor, path: Path, size: int) -> Tensor:
-        """Canvases `(b, t, c, h, w)` to frames `(b, t, c, size, size)`; beyond the edges they go on as they end."""
+    def film(self, canvas: Tensor, path: Path, size: int, *, acts: bool = True) -> Tensor:
+        """Canvases `(b, t, c, h, w)` to frames `(b, t, c, size, size)`; beyond the edges they go on as they end.
+
+        `acts`: whether something goes its way on them.
+        """
         b, t = canvas.shape[:2]
-        rows = F.interpolate(path.shares[:, None], size=size, mode="linear", align_corners=True)  # (b, 1, s)
         at = (torch.arange(size, device=path.pan.device) + 0.5) * 2 / size - 1
         scaled = at * torch.exp(-path.zoom)[..., None]  # (b, t, s)
-        x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * rows)[..., None]
+        x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * path.share(at[None] / 2)[:, None])[..., None]
         grid = torch.stack([x, scaled[..., None].expand_as(x)], -1)
-        grid = self.follow(grid, path) / self.margin
-        flat = F.grid_sample(
-            canvas.flatten(0, 1).float(), grid.flatten(0, 1), padding_mode="border", align_corners=False
-        )
+        if acts:
+            grid = self.follow(grid, path, path.slack(at[None] / 2, path.home[:, 1:] + FEET))
+        places = grid.flatten(0, 1) / self.margin
+        flat = F.grid_sample(canvas.flatten(0, 1).float(), places, padding_mode="border", align_corners=False)
         return flat.unflatten(0, (b, t))
 
-    def follow(self, grid: Tensor, path: Path) -> Tensor:
+    def follow(self, grid: Tensor, path: Path, slack: Tensor) -> Tensor:
         """Where a canvas is to be looked up, `(b, t, s, s, 2)`, when what is around its home has gone its way.
 
         It moves as a whole, and what lies between it and the rest gives way: behind it stretches, before it is covered.
+        By the `slack` of each row it is ahead of the ground behind it, `(b, t, s)`.
         What is low in it swings to and fro as it steps, hind legs and forelegs in turn.
         """
         way, home = path.way[:, :, None, None], path.home[:, None, None, None]
-        offset = grid / 2 - home - way
+        way = torch.stack([way[..., 0] + slack[..., None], way[..., 1].expand(-1, -1, slack.shape[-1], -1)], -1)
+        offset = grid / 2 - home - way  # (b, t, s, s, 2)
         ahead = torch.where(home[..., 0] > 0, -1.0, 1.0)
         turn = 2 * math.pi * (path.phase[..., None, None] + TURN * ahead * offset[..., 0])
         low = ((offset[..., 1] - HIPS) / LEGS).clamp(0, 1)
         across = ahead * path.swing * low * torch.sin(turn)
         moved = torch.stack([way[..., 0] + across, way[..., 1].expand_as(across)], -1)
-        return grid - 2 * moved * self.nearness(offset)[..., None]
+        return grid - 2 * moved * self.nearness(offset, path.extent)[..., None]
 
-    @classmethod
-    def nearness(cls, offset: Tensor) -> Tensor:
+    @staticmethod
+    def nearness(offset: Tensor, extent: Tensor) -> Tensor:
         """How much what lies so many frame widths from home, `(..., 2)`, belongs to what acts: 1 there, 0 far away."""
-        x, y = (offset[..., i] / cls.extent[i] for i in range(2))
+        x, y = (offset[..., i] / extent[i] for i in range(2))
         return torch.exp(-(x.square().square() + y.square().square()))  # pow(4).sum(-1) takes twice as long on a CPU

@@ -21,7 +21,7 @@ from t2vgan.generators.animated import DRAWS, animated
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
-from t2vgan.generators.steering import HOME, Steered, Steering, to_the_right
+from t2vgan.generators.steering import Steered, Steering, to_the_right
 from t2vgan.shapes import TextFeatures, Trial
 
 ROWS, COLUMNS = (0.3, 0.9), (0.0, 0.7)  # of a canvas: the window in which what acts is painted, and room around it
@@ -38,16 +38,16 @@ def level_of(columns: int) -> int:
     return round(columns / (COLUMNS[1] - COLUMNS[0]))
 
 
-def before(ground: Tensor, actor: Tensor) -> Tensor:
+def before(ground: Tensor, actor: Tensor, home: Tensor, extent: Tensor) -> Tensor:
     """What acts at each instant, `(b, t, c, h', w')`, in its window before `(b, 1, c, h, w)`: `(b, t, c, h, w)`.
 
-    It fades out as the subject's surroundings do that follow it (`Camera.follow`).
+    It fades out around its home as the surroundings do that follow it (`Camera.follow`).
     """
     canvas = ground.shape[-1]
     rows, columns = window_of(canvas)
     at = ((torch.arange(canvas, device=ground.device) + 0.5) / canvas - 0.5) * Camera.margin  # frame widths
-    offset = torch.stack(torch.meshgrid(at[columns] - HOME[0], at[rows] - HOME[1], indexing="xy"), -1)
-    change = Camera.nearness(offset) * (actor - ground[..., rows, columns])
+    offset = torch.stack(torch.meshgrid(at[columns] - home[0], at[rows] - home[1], indexing="xy"), -1)
+    change = Camera.nearness(offset, extent) * (actor - ground[..., rows, columns])
     return ground + F.pad(change, (columns.start, canvas - columns.stop, rows.start, canvas - rows.stop))
 
 
@@ -178,15 +178,13 @@ class Continuous(nn.Module):
         trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
-        moving = animated(still.float(), path.way, times, shape)
-        trial.moving = self.filmed(
-            moving, path._replace(way=torch.zeros_like(path.way), swing=torch.zeros_like(path.swing))
-        )
+        moving, path = animated(still.float(), path, times, shape)
+        trial.moving = self.filmed(moving, path, acts=False)
         return trial
 
-    def filmed(self, canvas: Tensor, path: Path) -> Tensor:
+    def filmed(self, canvas: Tensor, path: Path, *, acts: bool = True) -> Tensor:
         """As it is shown, without a way back."""
-        return bounded(self.steering.camera.film(canvas, path, self.size).transpose(1, 2), training=False)
+        return bounded(self.steering.camera.film(canvas, path, self.size, acts=acts).transpose(1, 2), training=False)
 
     def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Steered]:
         """Content code and what steers."""
@@ -209,11 +207,12 @@ class Continuous(nn.Module):
         ground = self.painted(rest, x[:, -1], rgb[:, -1], *(each[:, 0] for each in still))[1][:, None]
         cut = (each[:, :-1, :, *window].flatten(0, 1) for each in (x, rgb))
         actor = self.painted(rest, *cut, *(each.flatten(0, 1) for each in moving), cut=True)[1]
-        canvas = before(ground.float(), actor.float().unflatten(0, (b, t)))
+        around = self.steering.home, self.steering.extent
+        canvas = before(ground.float(), actor.float().unflatten(0, (b, t)), *around)
         if maps is None:
             return content, steered, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)
         maps = maps.unflatten(0, rows)
-        return content, steered, canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])])
+        return content, steered, canvas, before(maps[:, -1:], maps[:, :-1, :, *window_of(maps.shape[-1])], *around)
 
     def painted(
         self,

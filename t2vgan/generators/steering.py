@@ -14,7 +14,10 @@ from t2vgan.shapes import TextFeatures
 
 STRIDE = 0.12  # frame widths to a cycle of the gait
 SWING = 0.08  # frame widths by which legs swing to each side; by a third more pictures would fold (`Camera.follow`)
-HOME = (-0.14, 0.12)  # of a subject that faces right, frame widths from the middle: room is left ahead of it
+# At first and in the end, frame widths: the home of a subject that faces right, from the middle, with room left ahead
+# of it; and how far what goes with it reaches, to each side and up and down. What goes and swings before there are
+# animals is a hindrance: half as much is learned.
+HOMES, EXTENTS = ((-0.1, 0.08), (-0.14, 0.12)), ((0.26, 0.22), (0.34, 0.3))
 
 
 class Steered(NamedTuple):
@@ -42,9 +45,12 @@ class Steering(nn.Module):
         self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
         self.register_buffer("gain", torch.tensor([2.0, 2.0, 4.0, 4.0]), persistent=False)
         self.gain: Tensor
-        # Grown by whoever trains it: before there are legs what swings is a hindrance, and half as much is learned.
-        self.register_buffer("swing", torch.tensor(SWING), persistent=False)
-        self.swing: Tensor
+        self.register_buffer("grown", torch.tensor(1.0), persistent=False)  # by whoever trains it, see `grow`
+        self.grown: Tensor
+        for name, (first, last) in {"homes": HOMES, "extents": EXTENTS}.items():
+            self.register_buffer(name, torch.tensor([first, last]), persistent=False)
+        self.homes: Tensor
+        self.extents: Tensor
         layers = [nn.Linear(z_dim, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2)]
         self.free = nn.Sequential(*layers)  # how a camera moves that no word speaks of
         self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # how far; words take it away
@@ -74,8 +80,18 @@ class Steering(nn.Module):
         return begin + speed * times / (STRIDE * torch.exp(0.2 * torch.tanh(far)))
 
     def grow(self, done: float) -> None:
-        """When this share of a training is done: legs swing from two fifths of it on, as far as they will from half."""
-        self.swing.fill_(SWING * min(max(10 * done - 4, 0.0), 1.0))
+        """When this share of a training is done: legs swing, and more goes with what acts, from two fifths of it on, as
+        far as they will from half.
+        """
+        self.grown.fill_(min(max(10 * done - 4, 0.0), 1.0))
+
+    @property
+    def home(self) -> Tensor:
+        return torch.lerp(*self.homes, self.grown)
+
+    @property
+    def extent(self) -> Tensor:
+        return torch.lerp(*self.extents, self.grown)
 
     def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,
@@ -89,9 +105,10 @@ class Steering(nn.Module):
         beat = torch.sin(math.pi * cycles).abs()
         way = torch.stack([speed * along, height * (0.5 - beat)], -1)
         ahead = torch.where(mirrored, -1.0, 1.0)
-        home = torch.stack([HOME[0] * ahead, HOME[1] * torch.ones_like(ahead)], -1)
+        home = self.home * torch.stack([ahead, torch.ones_like(ahead)], -1)
         phase = self.gait(to_the_right(numbers, mirrored), content, text, times)  # ahead again
-        return Path(pan * along, zoom * along, self.camera.shares(content, text), way, home, phase, self.swing)
+        shares, swing = self.camera.shares(content, text), SWING * self.grown
+        return Path(pan * along, zoom * along, shares, way, home, phase, swing, self.extent)
 
 
 def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:

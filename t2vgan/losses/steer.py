@@ -6,23 +6,26 @@ import torch
 from torch import Tensor
 
 from t2vgan.losses.gradient_penalty import noise_like
-from t2vgan.losses.play import Play
+from t2vgan.losses.play import Play, Seen
 from t2vgan.shapes import Scalar, Trial
 
 HEIGHT = 3  # which of the numbers says how high a subject leaps; -1: not at all
-STILL = 0.16  # the speed that two looks agree on where nothing goes: an error of both, measured
 SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
 class Steer:
     """D: E[(y - m)² / 2 v + log(v) / 2] over real pictures moved by numbers y that were drawn uniformly in -1..1, which
-    the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖r n - m‖² + calm ‖n‖², where n steers the
-    clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; of the speed, whose sign only says
-    which way, ((n² - (m m' - still²)) / max(2 n, 0.2))², where m' is read off other frames of the clip, and what
-    divides is a constant: about the difference itself. That of the squares hardly has a slope where speeds are small,
-    and they stayed there. The errors of two readings are nearly independent, so that nothing has to be known of them:
-    what a reader claims, v, is of the pictures that it learns from (0.14 of speeds, where real ones are read to 0.02),
-    and made speeds of walks 0.53 (truth 0.33).
+    the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖(r n - m) - (r' n' - m')‖² + calm ‖n‖²,
+    where n steers the clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; m' is read off
+    the generated clip, which n' steers. For that one the truth is known: by as much as a reading is off there, that of
+    the real clip is taken to be off (a control variate; indirect inference, Gourieroux et al. 1993). Real subjects go
+    before less than what readers learn from, and are read too slow by up to a half.
+
+    A reading says which way a subject goes, and so may a caption: by the mirror of the generator it is to the right, to
+    the left, or open. Where it is open speeds are compared by their squares, ((r² n² - m²) - (r'² n'² - m'²))² /
+    max(2 n, 0.2)², where what divides is a constant, about the difference itself: that of the squares hardly has a
+    slope where speeds are small. By squares alone what rests went by a tenth of the highest speed: errors of readings,
+    squared, are a speed.
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
     camera from it, s, has the likelihood of m under N(r n, r v + (r s)²), and which way follows the energy score
@@ -50,21 +53,23 @@ class Steer:
     def generator(self, play: Play) -> Scalar:
         trial = self.trial(play)
         with torch.no_grad():
-            mean, log_variance = play.critic.read(play.clear, play.times)
-            variance = torch.exp(log_variance)
-            seen = (1 - 3 * variance).clamp(min=0)
-            assert play.again_times is not None
-            again, _ = play.critic.read(play.again, play.again_times)
-            squares = (mean * again)[:, SPEED] - STILL**2
+            mean, seen, variance = reading(play, play.clear)
+            shown, shown_seen, _ = reading(play, play.shown)
+            ahead = torch.where(trial.mirrored, -1.0, 1.0)  # which way a subject goes ahead in the clip that was shown
+            way = -trial.sure  # and in the real one, where the caption says: 1 to the right
+            truth = shown_seen * trial.numbers
+            off = truth - shown
+            off[:, SPEED] = way * (truth[:, SPEED] - ahead * shown[:, SPEED])
+            off_square = (truth.square() - shown.square())[:, SPEED]
         held = trial.held
         rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1
-        error = (seen * held - mean).square() + self.calm * (held - rest).square()
-        error = torch.cat([error[:, :SPEED], error[:, SPEED + 1 :]], 1).sum(1)
-        # Whichever way a real subject goes, it goes ahead; noise is no speed.
-        ahead = held[:, SPEED]
-        speed = (ahead.square() - squares) / (2 * ahead.detach()).clamp(min=0.2)
-        error = error + speed.square() + self.calm * ahead.square()
+        one = torch.ones_like(way)
+        error = torch.stack([one, one, way, one], 1) * seen * held - mean - off
+        speed = held[:, SPEED]
+        square = (seen[:, SPEED] * speed).square() - mean[:, SPEED].square() - off_square
+        square = torch.where(way == 0, square / (2 * speed.detach()).clamp(min=0.2), 0.0).square()
+        error = (error.square() + self.calm * (held - rest).square()).sum(1) + square
         # As they would be read off generated clips: as uncertain as real ones are.
         blur = (seen * variance).sqrt()[:, None, :SPEED]
         camera = seen[:, None, :SPEED] * torch.stack([trial.numbers, trial.others], 1)[..., :SPEED]
@@ -80,6 +85,13 @@ class Steer:
         if play.trial is None or not play.trial.numbers.shape[1]:
             raise ValueError("steer: needs a generator with numbers to steer by")
         return play.trial
+
+
+def reading(play: Play, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, how much of a number is seen in it, and variance, `(b, numbers)` each."""
+    mean, log_variance = play.critic.read(seen, play.times)
+    variance = torch.exp(log_variance)
+    return mean, (1 - 3 * variance).clamp(min=0), variance
 
 
 def apart(a: Tensor, b: Tensor) -> Tensor:

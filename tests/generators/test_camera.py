@@ -2,8 +2,8 @@ import math
 
 import torch
 
-from t2vgan.generators.camera import Camera, Path
-from t2vgan.generators.steering import SWING
+from t2vgan.generators.camera import FEET, KNOTS, Camera, Path
+from t2vgan.generators.steering import EXTENTS, SWING
 
 SIZE, CANVAS = 16, 20
 
@@ -16,8 +16,9 @@ def ramp(frames=1, batch=1):
 
 
 def path(pan=0.0, zoom=0.0, share=1.0, way=(0.0, 0.0), home=(0.0, 0.0), phase=0.0, swing=0.0):
-    camera = (torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.full((1, 8), share))
-    return Path(*camera, torch.tensor([[way]]), torch.tensor([home]), torch.tensor([[phase]]), torch.tensor(swing))
+    camera = (torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.as_tensor(share).expand(1, KNOTS))
+    actor = (torch.tensor([[way]]), torch.tensor([home]), torch.tensor([[phase]]), torch.tensor(swing))
+    return Path(*camera, *actor, torch.tensor(EXTENTS[-1]))
 
 
 def test_a_camera_that_rests_shows_the_middle_of_the_canvas():
@@ -59,6 +60,23 @@ def came_from(**made):
     """Where what is at each place of a frame was on the canvas: frame widths to the right and downwards of there."""
     shown = Camera(dim=4, text_dim=3).film(ramp(), path(**made), SIZE)
     return (shown - ramp()[..., 2:-2, 2:-2])[0, 0]
+
+
+def test_who_stands_in_a_pan_goes_with_the_ground_at_its_feet():
+    """Upright, where what is behind it is nearer to the camera below than above."""
+    shares, home = torch.linspace(0, 1, KNOTS), (0.0, 0.0)
+    left = -came_from(pan=-0.1, share=shares, home=home)[0]  # of (SIZE, SIZE): by how much what is seen has gone
+    rows = (torch.arange(SIZE) + 0.5) / SIZE
+    torch.testing.assert_close(left[:, 0], 0.1 * rows, atol=2e-3, rtol=0)  # far from it the ground pans by its rows
+    foot = 0.1 * (0.5 + FEET)
+    torch.testing.assert_close(left[6:12, 7:9], torch.full((6, 2), foot), atol=2e-3, rtol=0)
+
+
+def test_a_share_is_read_between_knots():
+    made = path(share=torch.linspace(0.2, 0.9, KNOTS))
+    torch.testing.assert_close(
+        made.share(torch.tensor([[-0.7, -0.5, 0.0, 0.5]])), torch.tensor([[0.2, 0.2, 0.55, 0.9]])
+    )
 
 
 def test_what_is_low_in_a_subject_swings_as_it_steps():

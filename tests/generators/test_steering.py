@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from t2vgan.generators.animated import DRAWS, animated
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
-from t2vgan.generators.steering import STRIDE, SWING, Steering, to_the_right
+from t2vgan.generators.steering import EXTENTS, HOMES, STRIDE, SWING, Steering, to_the_right
 from t2vgan.shapes import TextFeatures
 
 TIMES = torch.tensor([[0.5, 1.0, 1.5]])
@@ -117,6 +117,7 @@ def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Contin
     numbers = torch.tensor([[0, 0, 0, -0.99], [0.9, 0, 0, -0.99], [0, 0, 0.9, -0.99]])
     still = torch.sin(torch.arange(16.0) * 1.5).expand(3, 3, 16, 16)
     shape = torch.zeros(3, DRAWS)
+    shape[:, 0] = -1.0  # nothing is cut out
     shape[:, -4:] = 0.9  # parts that begin to sway in one place, and hardly do
     generator.chance = torch.cat([torch.erfinv(numbers) * 2**0.5, torch.zeros(3, 8), shape], 1)
     generator.still = still
@@ -130,24 +131,65 @@ def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Contin
     assert moved[2].mean() > 1.5 * moved[0].mean(), "something goes before what rests"
 
 
-def test_what_goes_before_a_still_goes_by_its_way():
-    generator = torch.Generator().manual_seed(0)
-    still, draws = torch.rand(2, 3, 40, 40, generator=generator), 2 * torch.rand(2, DRAWS, generator=generator) - 1
-    times = torch.tensor([[0.0, 0.5]] * 2)
-    way = torch.zeros(2, 2, 2)
-    rests = animated(still, way, times, draws)
-    assert rests.shape == (2, 2, 3, 40, 40)
-    way[:, 1, 0] = 8 * 1.25 / 40  # eight pixels of a canvas of 40, to the right
-    goes = animated(still, way, times, draws)
-    torch.testing.assert_close(goes[:, 0], rests[:, 0])
-    before = (rests - still[:, None]).abs().sum(2) > 0.05
-    now = (goes - still[:, None]).abs().sum(2) > 0.05
-    shared = (now[:, 1, :, 8:] == before[:, 1, :, :-8]).float().mean()
-    assert before.float().mean() > 0.02 and shared > 0.9, "its outline has gone as far"
+def before_a_still(make_text: MakeText, draws: Tensor, *, way: float = 0.0, pan: float = 0.0) -> tuple[Tensor, Path]:
+    """A still in which only the colour of its own of what goes is seen, at two instants; nothing sways."""
+    still, moves = torch.full((len(draws), 3, 80, 80), 0.01), path([0.0, 0.0, 0.0, -1.0], make_text)
+    to = torch.tensor([0.0, 1.0]).expand(len(draws), -1)
+    moves = moves._replace(pan=pan * to, way=torch.stack([way * to, torch.zeros_like(to)], -1))
+    return animated(still, moves, torch.zeros(len(draws), 2), draws)
+
+
+@pytest.fixture
+def draws() -> Tensor:
+    drawn = 2 * torch.rand(8, DRAWS, generator=torch.Generator().manual_seed(0)) - 1
+    drawn[:, 0], drawn[:, 6:9] = -1.0, 1.0  # nothing is cut out; bright
+    return drawn
+
+
+def test_what_goes_before_a_still_goes_by_its_way(make_text: MakeText, draws: Tensor):
+    canvas, _ = before_a_still(make_text, draws, way=8 * 1.25 / 80)  # eight pixels of a canvas of 80, to the right
+    assert canvas.shape == (8, 2, 3, 80, 80)
+    gone = canvas[:, :, 0] > 0.35
+    assert gone[:, 0].float().mean() > 0.02, "it covers something"
+    assert torch.equal(gone[:, 1, :, 8:], gone[:, 0, :, :-8]), "its outline has gone as far"
+
+
+def test_what_rests_before_a_still_pans_as_the_ground_at_its_foot_does(make_text: MakeText, draws: Tensor):
+    """Seen by a camera that pans it is upright: its outline does not lean as the ground behind it does."""
+    canvas, moves = before_a_still(make_text, draws, pan=0.2)
+    shape, at = canvas[:, :, 0].clamp(min=0.02) - 0.02, ((torch.arange(80) + 0.5) / 80 - 0.5) * 1.25
+    middle = (shape * at).sum(-1) / shape.sum(-1)  # (b, 2, rows) on the canvas
+    for b in range(len(draws)):
+        rows = [row for row in range(80) if shape[b, 0, row].sum() > 2 and abs(at[row]) < 0.5]
+        gone = middle[b, 1, rows] - middle[b, 0, rows] - 0.2 * moves.share(at[rows][None])[b]  # before the camera
+        foot = -0.2 * moves.share(0.35 + 0.1 * draws[b : b + 1, 3:4].expand(8, 1))[b]
+        assert len(rows) > 5
+        torch.testing.assert_close(gone, foot.expand(len(rows)), atol=8e-3, rtol=0)
+
+
+def test_what_acts_in_a_still_stays_no_sign_of_a_camera_at_rest(make_text: MakeText, draws: Tensor):
+    """It is hidden by what is to its sides; or, cut out, it is what goes."""
+    still = torch.zeros(8, 3, 80, 80)
+    still[:, :, 30:60, 30:50] = 1.0
+    moves = path([0.0, 0.0, 0.0, -1.0], make_text)
+    moves = moves._replace(pan=torch.zeros(8, 2), way=torch.tensor([0.0, 0.25]).view(1, 2, 1).repeat(8, 1, 2))
+    draws[:, 0], draws[4:, 0], draws[:, 6:9] = -1.0, 1.0, 0.0
+    canvas, _ = animated(still, moves, torch.zeros(8, 2), draws)
+    assert canvas[:4, :, 0, 35:55, 35:45].mean() < 0.35, "what goes shows half as bright a picture"
+    torch.testing.assert_close(canvas[4:, 0, 0, 40:50, 36:44], still[4:, 0, 40:50, 36:44], atol=0.05, rtol=0)
+    torch.testing.assert_close(canvas[4:, 1, 0, 56:66, 52:60], still[4:, 0, 40:50, 36:44], atol=0.05, rtol=0)
+
+
+def test_shares_of_a_pan_are_drawn(make_text: MakeText, draws: Tensor):
+    """From little in the sky to all of it at the bottom: parallax is of the place, and no caption tells it."""
+    _, moves = before_a_still(make_text, draws)
+    assert moves.shares.shape == (8, 8) and moves.shares.diff(dim=1).min() > 0 and moves.shares[:, 0].max() <= 0.3
+    torch.testing.assert_close(moves.shares[:, -1], torch.ones(8))
+    assert moves.shares[:, 3].std() > 0.05
 
 
 def test_legs_swing_from_two_fifths_of_a_training_on(make_text: MakeText):
-    """Fully from half of it on, and in whatever was trained."""
+    """Fully from half of it on, and in whatever was trained; and more goes with them."""
     made, given = (
         steering(),
         (torch.zeros(1, 4), torch.zeros(1, 4), make_text([3], dim=3), TIMES, torch.tensor([False])),
@@ -155,4 +197,7 @@ def test_legs_swing_from_two_fifths_of_a_training_on(make_text: MakeText):
     assert float(made.path(*given).swing) == pytest.approx(SWING)
     for done, share in ((0.0, 0.0), (0.4, 0.0), (0.45, 0.5), (0.5, 1.0), (0.9, 1.0)):
         made.grow(done)
-        assert float(made.path(*given).swing) == pytest.approx(share * SWING)
+        path = made.path(*given)
+        assert float(path.swing) == pytest.approx(share * SWING)
+        for now, (first, last) in ((path.home[0], HOMES), (path.extent, EXTENTS)):
+            torch.testing.assert_close(now, torch.lerp(torch.tensor(first), torch.tensor(last), share))
