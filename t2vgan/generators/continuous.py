@@ -95,9 +95,9 @@ class Continuous(nn.Module):
     """
 
     continuous = True
-    trial: Trial | None = None  # of the last call in training
+    trial: Trial | None = None  # of the last call in training to which a `chance` was given
     numbers = Steering.numbers
-    chance: Tensor | None = None  # (b, chances), normal: what decides the next trial
+    chance: Tensor | None = None  # (b, chances), normal: what decides the trial of the next call
     still: Tensor | None = None  # (b, 3, h, w), real pictures, to be made to move in it
 
     def __init__(
@@ -156,18 +156,18 @@ class Continuous(nn.Module):
         mirrored = self.mirror.decide(z, content, text)
         canvas, maps = self.mirror(mirrored, canvas, maps)
         path = self.steering.path(to_the_right(steered.numbers.detach(), mirrored), content, text, times, mirrored)
-        if self.training:
-            self.trial = self.tried(steered, content, text, canvas, times)
+        if self.training and self.chance is not None:
+            self.trial = self.tried(self.chance, steered, content, text, canvas, times)
+            self.chance = None
         video = self.steering.camera.film(canvas, path, self.size).transpose(1, 2)
         return bounded(video, self.training), maps, path
 
     @torch.no_grad()
-    def tried(self, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
+    def tried(
+        self, chance: Tensor, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor
+    ) -> Trial:
         """The clips from their other side; and stills, their own if no others are given, moved by whatever numbers."""
-        chance, self.chance = self.chance, None
         still, self.still = self.still, None
-        if chance is None:
-            chance = torch.randn(len(content), self.chances, device=content.device)
         drawn, z, shape = chance.split([self.numbers, self.z_dim, DRAWS], 1)
         drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
         trial = trial_of(self.mirror, canvas)

@@ -105,10 +105,16 @@ def test_a_trial_shows_the_clip_from_its_other_side(generator: Continuous, make_
     z, text, times = torch.randn(2, 8), make_text([3, 3]), (torch.arange(3) / 4).repeat(2, 1)
     for p in generator.steering.free.parameters():
         nn.init.zeros_(p)  # a camera pans the same way, whichever side of the scene it sees
+    generator.chance = torch.randn(2, generator.chances)
     with torch.no_grad():
         video = generator(z, text, times)
     assert generator.trial is not None
     torch.testing.assert_close(generator.trial.video, video.flip(-1), atol=1e-4, rtol=1e-4)
+
+
+def test_nothing_is_tried_where_nobody_asks(generator: Continuous, make_text: MakeText):
+    generator(torch.randn(2, 8), make_text([3, 3]), (torch.arange(3) / 4).repeat(2, 1))
+    assert generator.training and generator.trial is None
 
 
 def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Continuous, make_text: MakeText):
