@@ -26,9 +26,11 @@ def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[T
     where, of which shape, and how much more the camera sees near things move than far ones.
 
     What acts in the picture is hidden by what is to its sides: what stays where it is, in the middle of the frame, was
-    the surest sign of a camera at rest. What goes is cut out of the middle of the picture, or shows the picture upside
-    down in a colour of its own: else ground before ground is not seen. It stands on the ground at its foot, and a
-    camera that pans leaves it there: else a subject that rests was read as going against a pan, by two fifths of it.
+    the surest sign of a camera at rest. What goes is cut out of the middle of the picture and has a few parts beside
+    it, or is of parts alone, all over the frame: of real subjects with something that goes ahead of them half was taken
+    for a pan. Parts show the picture upside down in a colour of their own: else ground before ground is not seen. All
+    of it stands on the ground at its foot, and a camera that pans leaves it there: else a subject at rest was read as
+    going against a pan, by two fifths of it.
     """
     size, frames = still.shape[-1], times.shape[1]
     at = ((torch.arange(size, device=still.device) + 0.5) / size - 0.5) * Camera.margin
@@ -46,17 +48,18 @@ def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[T
 
     across, down, wide, high, often, begin = rest.unbind(1)  # (b, 1, parts)
     sway = 0.03 * torch.sin(2 * math.pi * (times[..., None] * (1.25 + 0.75 * often) + begin))  # (b, t, parts)
-    left = 0.25 * (middle[..., :1] + across) + sway
+    left = 0.12 * middle[..., :1] + 0.42 * across + sway
     top = (MIDDLE + 0.13 * middle[..., 1:] + 0.3 * down).expand_as(left)
     dx = (gone[:, :, None, ..., 0] - left[..., None, None]) / (0.095 + 0.065 * wide)[..., None, None]
     dy = (gone[:, :, None, ..., 1] - top[..., None, None]) / (0.14 + 0.11 * high)[..., None, None]
-    parts = soft(dx, dy).amax(2)
-    whole = soft(gone[..., 0] / REACH[0], (gone[..., 1] - MIDDLE) / REACH[1])
-    cut = cut[:, None, None, None] > 0
-    shape = torch.where(cut, whole, parts)[:, :, None]  # (b, t, 1, h, h)
+    cut = cut[:, None, None, None, None] > 0
+    parts = soft(dx, dy)
+    parts = torch.where(cut, parts[:, :, : PARTS // 2].amax(2, keepdim=True), parts.amax(2, keepdim=True))
+    whole = soft(gone[..., 0] / REACH[0], (gone[..., 1] - MIDDLE) / REACH[1])[:, :, None] * cut
+    shape = torch.maximum(whole, parts)  # (b, t, 1, h, h)
 
-    painted = 0.5 * still.flip(-1, -2) + 0.7 * colour[..., None, None]
-    goes = looked_up(torch.where(cut, still, painted), gone)
+    painted = looked_up(0.5 * still.flip(-1, -2) + 0.7 * colour[..., None, None], gone)
+    goes = torch.where(cut, torch.lerp(looked_up(still, gone), painted, parts), painted)
     sides = torch.sign(x) * (0.34 + 0.45 * x.abs())
     aside = looked_up(still, torch.stack([sides, y], -1).expand(len(still), 1, -1, -1, -1))[:, 0]
     ground = still + soft(x / 0.42, (y - MIDDLE) / 0.4) * (aside - still)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from t2vgan.generators.animated import DRAWS, animated
+from t2vgan.generators.animated import DRAWS, PARTS, animated
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
 from t2vgan.generators.steering import EXTENTS, HOMES, STRIDE, SWING, Steering, to_the_right
@@ -180,6 +180,8 @@ def test_what_acts_in_a_still_stays_no_sign_of_a_camera_at_rest(make_text: MakeT
     moves = path([0.0, 0.0, 0.0, -1.0], make_text)
     moves = moves._replace(pan=torch.zeros(8, 2), way=torch.tensor([0.0, 0.25]).view(1, 2, 1).repeat(8, 1, 2))
     draws[:, 0], draws[4:, 0], draws[:, 6:9] = -1.0, 1.0, 0.0
+    draws[4:, 9 + PARTS :] = 0.0
+    draws[4:, 9 : 9 + PARTS] = -1.0  # parts are to the left of it
     canvas, _ = animated(still, moves, torch.zeros(8, 2), draws)
     assert canvas[:4, :, 0, 35:55, 35:45].mean() < 0.35, "what goes shows half as bright a picture"
     torch.testing.assert_close(canvas[4:, 0, 0, 40:50, 36:44], still[4:, 0, 40:50, 36:44], atol=0.05, rtol=0)
