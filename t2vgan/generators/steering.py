@@ -87,11 +87,11 @@ class Steering(nn.Module):
 
     @property
     def home(self) -> Tensor:
-        return torch.lerp(*self.homes, self.grown)
+        return torch.lerp(self.homes[0], self.homes[1], self.grown)
 
     @property
     def extent(self) -> Tensor:
-        return torch.lerp(*self.extents, self.grown)
+        return torch.lerp(self.extents[0], self.extents[1], self.grown)
 
     def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from t2vgan.generators.continuous import Continuous, MovingCoordinates, before, window_of
+from t2vgan.generators.steering import EXTENTS, HOMES
 from t2vgan.shapes import TextFeatures
 
 MakeText = Callable[..., TextFeatures]
@@ -56,5 +57,5 @@ def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas():
     assert torch.equal(whole(places)[..., *window_of(20)], whole(places, cut=True))
     assert generator.coarse == 2, "blocks of 4 and 8 pixels see all of a canvas"
     ground, actor = torch.zeros(1, 1, 3, 20, 20), torch.ones(1, 2, 3, *whole(places, cut=True).shape[-2:])
-    shown = before(ground, actor)
+    shown = before(ground, actor, torch.tensor(HOMES[-1]), torch.tensor(EXTENTS[-1]))
     assert shown[..., 11, 8].min() > 0.95 and shown[..., 0, :].max() == 0
