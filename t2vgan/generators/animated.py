@@ -17,7 +17,10 @@ from t2vgan.generators.camera import KNOTS, Camera, Path
 
 PARTS = 4  # of what goes before the still, each a soft ellipse that sways a little by itself
 DRAWS = 4 + 2 + 3 + 6 * PARTS
-MIDDLE, REACH = 0.02, (0.24, 0.36)  # of a still, frame widths: where what acts in it is looked for, and how far it goes
+MIDDLE, REACH = (
+    0.02,
+    (0.24, 0.36),
+)  # of a still, frame widths: where what acts in it is looked for, and how far it reaches
 
 
 def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[Tensor, Path]:

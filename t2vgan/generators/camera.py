@@ -82,7 +82,7 @@ class Camera(nn.Module):
         """Where a canvas is to be looked up, `(b, t, s, s, 2)`, when what is around its home has gone its way.
 
         It moves as a whole, and what lies between it and the rest gives way: behind it stretches, before it is covered.
-        By the `slack` of each row it is ahead of the ground behind it, `(b, t, s)`.
+        By the `slack` of each row, `(b, t, s)`, it is to the right of where the ground behind it pans to.
         What is low in it swings to and fro as it steps, hind legs and forelegs in turn.
         """
         way, home = path.way[:, :, None, None], path.home[:, None, None, None]

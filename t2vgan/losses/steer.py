@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -18,8 +20,8 @@ class Steer:
     the critic reads as m, with variance v (Kendall & Gal 2017, eq. 5). G: E‖(r n - m) - (r' n' - m')‖² + calm ‖n‖²,
     where n steers the clip of a caption, m is read off the real clip of that caption, and r = 1 - 3 v; m' is read off
     the generated clip, which n' steers. For that one the truth is known: by as much as a reading is off there, that of
-    the real clip is taken to be off (a control variate; indirect inference, Gourieroux et al. 1993). Real subjects go
-    before less than what readers learn from, and are read too slow by up to a half.
+    the real clip is taken to be off (a control variate; indirect inference, Gourieroux et al. 1993). A real subject is
+    a smaller part of its picture than what readers learn from, and is read too slow by up to a half.
 
     A reading says which way a subject goes, and so may a caption: by the mirror of the generator it is to the right, to
     the left, or open. Where it is open speeds are compared by their squares, ((r² n² - m²) - (r'² n'² - m'²))² /
@@ -28,10 +30,11 @@ class Steer:
     squared, are a speed.
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
-    camera from it, s, has the likelihood of m under N(r n, r v + (r s)²), and which way follows the energy score
-    (Gneiting & Raftery 2007, eq. 21) of r k + e beside r k' + e', where k and k' steer two clips of the caption and
-    e, e' ~ N(0, r v): least where cameras are spread as in real clips. By that score alone 27 % of cameras were obeyed
-    after 10,000 clips instead of 63 %, and cameras that captions speak of kept half of what open ones are moved by.
+    camera from it, s, has the likelihood of the corrected m under N(r n, u + (r s)²), where u = r v + r' v' is what
+    both readings leave uncertain, and which way follows the energy score (Gneiting & Raftery 2007, eq. 21) of r k + e
+    beside r k' + e', where k and k' steer two clips of the caption and e, e' ~ N(0, u): least where cameras are spread
+    as in real clips. By that score alone 27 % of cameras were obeyed after 10,000 clips instead of 63 %, and cameras
+    that captions speak of kept half of what open ones are moved by.
 
     An inverse model (Pathak et al. 2017, section 2.2), for there is no slope to follow: a critic believes the words of
     a pan least where nothing moves, so that the worst of all lies between left and right. Where little can be seen a
@@ -51,40 +54,54 @@ class Steer:
         return ((drawn - mean).square() * torch.exp(-log_variance) + log_variance).mean() / 2
 
     def generator(self, play: Play) -> Scalar:
-        trial = self.trial(play)
-        with torch.no_grad():
-            mean, seen, variance = reading(play, play.clear)
-            shown, shown_seen, _ = reading(play, play.shown)
-            ahead = torch.where(trial.mirrored, -1.0, 1.0)  # which way a subject goes ahead in the clip that was shown
-            way = -trial.sure  # and in the real one, where the caption says: 1 to the right
-            truth = shown_seen * trial.numbers
-            off = truth - shown
-            off[:, SPEED] = way * (truth[:, SPEED] - ahead * shown[:, SPEED])
-            off_square = (truth.square() - shown.square())[:, SPEED]
-        held = trial.held
+        trial, real = self.trial(play), corrected(play, self.trial(play))
+        held, seen = trial.held, real.seen
         rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1
-        one = torch.ones_like(way)
-        error = torch.stack([one, one, way, one], 1) * seen * held - mean - off
+        compared = torch.ones_like(held)
+        compared[:, SPEED] = real.way
+        error = (compared * seen * held - real.mean).square() + self.calm * (held - rest).square()
         speed = held[:, SPEED]
-        square = (seen[:, SPEED] * speed).square() - mean[:, SPEED].square() - off_square
-        square = torch.where(way == 0, square / (2 * speed.detach()).clamp(min=0.2), 0.0).square()
-        error = (error.square() + self.calm * (held - rest).square()).sum(1) + square
-        # As they would be read off generated clips: as uncertain as real ones are.
-        blur = (seen * variance).sqrt()[:, None, :SPEED]
-        camera = seen[:, None, :SPEED] * torch.stack([trial.numbers, trial.others], 1)[..., :SPEED]
-        one, other = (camera + blur * noise_like(camera, play.part)).unbind(1)
-        spread = apart(one, mean[:, :SPEED]) - apart(one, other)
+        square = (seen[:, SPEED] * speed).square() - real.square
+        square = torch.where(real.way == 0, square / (2 * speed.detach()).clamp(min=0.2), 0.0).square()
+        # As they would be read: as uncertain as what they are compared with.
+        seen, mean = seen[:, :SPEED], real.mean[:, :SPEED]
+        camera = seen[:, None] * torch.stack([trial.numbers, trial.others], 1)[..., :SPEED]
+        one, other = (camera + real.unsure.sqrt()[:, None] * noise_like(camera, play.part)).unbind(1)
+        spread = apart(one, mean) - apart(one, other)
         # What is left of the error, for how far noise may go; the energy score hardly has a slope where that is little.
-        expected = (seen * variance)[:, :SPEED] + (seen[:, :SPEED] * trial.leave).square() + 1e-4
-        left = (seen * held.detach() - mean)[:, :SPEED].square() / expected + expected.log()
-        return (error + spread + (seen[:, :SPEED] * left).sum(1) / 2).mean()
+        expected = real.unsure + (seen * trial.leave).square() + 1e-4
+        left = (seen * held[:, :SPEED].detach() - mean).square() / expected + expected.log()
+        return (error.sum(1) + square + spread + (seen * left).sum(1) / 2).mean()
 
     @staticmethod
     def trial(play: Play) -> Trial:
         if play.trial is None or not play.trial.numbers.shape[1]:
             raise ValueError("steer: needs a generator with numbers to steer by")
         return play.trial
+
+
+class Corrected(NamedTuple):
+    """What is read off real clips, less what readings of the generated ones are off."""
+
+    mean: Tensor  # (b, numbers); a speed is to the right, and 0 where no caption says which way
+    square: Tensor  # (b,) of the speed
+    seen: Tensor  # (b, numbers), how much of each number is seen in the real ones
+    unsure: Tensor  # (b, 2), the variance of pan and zoom, of both readings
+    way: Tensor  # (b,), which way subjects go by the caption: 1 to the right, -1 to the left, 0 open
+
+
+@torch.no_grad()
+def corrected(play: Play, trial: Trial) -> Corrected:
+    mean, seen, variance = reading(play, play.clear)
+    shown, shown_seen, shown_variance = reading(play, play.shown)
+    ahead, way = torch.where(trial.mirrored, -1.0, 1.0), -trial.sure  # in the clips that were shown; in the real ones
+    truth = shown_seen * trial.numbers
+    off = truth - shown
+    off[:, SPEED] = way * (truth[:, SPEED] - ahead * shown[:, SPEED])
+    square = (mean.square() + truth.square() - shown.square())[:, SPEED]
+    mean[:, SPEED] *= way.abs()
+    return Corrected(mean + off, square, seen, (seen * variance + shown_seen * shown_variance)[:, :SPEED], way)
 
 
 def reading(play: Play, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:

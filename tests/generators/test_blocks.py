@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded, scaled
+from t2vgan.generators.blocks import Mirror, ModulatedConv2d, Told, WordAttention, bounded, scaled, trial_of
 from t2vgan.shapes import TextFeatures
 
 MakeText = Callable[..., TextFeatures]
@@ -154,3 +154,12 @@ def test_a_mirror_does_not_read_padding(make_text: MakeText):
     mirror.decide(torch.zeros(2, 5), torch.zeros(2, 2), text)
     assert mirror.odds is not None
     assert torch.allclose(mirror.odds, torch.stack([text.words[0].sum(), text.words[1, :2].sum()]), atol=1e-5)
+
+
+def test_whether_a_caption_says_a_side_is_told_by_its_odds():
+    """Mirrored, not, and left open."""
+    mirror = Mirror(dim=1, text_dim=TEXT_DIM)
+    mirror.odds = torch.tensor([2.0, -2.0, 0.5], requires_grad=True)
+    mirror.mirrored = mirror.odds > 0
+    trial = trial_of(mirror, torch.zeros(3, 3, 1, 2, 2))
+    assert trial.sure.tolist() == [1, -1, 0] and not trial.sure.requires_grad and trial.odds.requires_grad

@@ -90,6 +90,47 @@ def test_numbers_go_to_what_is_read_off_the_real_clip(named: bool, gain: float, 
     torch.testing.assert_close(number.data, truth, atol=0.03, rtol=0)
 
 
+def test_a_clip_on_the_other_side_than_its_caption_says_corrects_no_less(make_play: Callable[..., Play]):
+    """A mirror that wavers: speeds of generated clips are read half as fast, whichever way these go."""
+    generator, clips = torch.Generator().manual_seed(0), 512
+    number = nn.Parameter(torch.tensor([0.0, 0.0, 0.1, -1.0]))
+    optimizer = torch.optim.Adam([number], lr=0.02)
+    real = torch.where(torch.rand(clips, generator=generator) > 0.5, 1.0, -1.0)
+    own = torch.where(torch.rand(clips, generator=generator) > 0.3, real, -real)
+    half = torch.tensor([1.0, 1.0, 0.5, 1.0])
+    truth = torch.tensor([0.0, 0.0, 0.4, -1.0]).expand(clips, -1)
+    for _ in range(400):
+        made = trial(number.expand(clips, -1), torch.zeros(clips, NUMBERS), sure=-real)
+        made.mirrored, made.numbers = own < 0, made.numbers.detach()
+        optimizer.zero_grad()
+        views = looks(half * on_screen(truth, real), half * on_screen(made.numbers, own))
+        play = make_play(torch.zeros(clips, 1), torch.zeros(clips, 1), critic=Reader(1e-6), trial=made, **views)
+        Steer(calm=0.0).generator(play).backward()
+        optimizer.step()
+    assert number.data[SPEED] == pytest.approx(0.4, abs=0.03)
+
+
+def test_what_a_reader_takes_for_a_pan_is_no_leave(make_play: Callable[..., Play]):
+    """A camera that stands still, which it reads as 0.25 in real clips and in generated ones."""
+    generator, clips, variance = torch.Generator().manual_seed(0), 2048, 0.04
+    held, leave = nn.Parameter(torch.tensor(0.2)), nn.Parameter(torch.zeros(2))
+    optimizer = torch.optim.Adam([held, leave], lr=0.02)
+    seen = 1 - 3 * variance
+    for _ in range(400):
+        numbers = torch.cat([held.tanh().expand(clips, 1), torch.zeros(clips, 3)], 1)
+        made = trial(numbers.detach(), torch.zeros(clips, NUMBERS))
+        made.held, made.leave = numbers, leave.sigmoid().expand(clips, -1)
+        noise = (seen * variance) ** 0.5 * torch.randn(2, clips, NUMBERS, generator=generator)
+        pans = torch.stack([torch.zeros(clips, NUMBERS), seen * numbers.detach()]) + noise
+        pans[..., 0] += 0.25
+        optimizer.zero_grad()
+        views = looks(*pans)
+        play = make_play(torch.zeros(clips, 1), torch.zeros(clips, 1), critic=Reader(variance), trial=made, **views)
+        Steer().generator(play).backward()
+        optimizer.step()
+    assert held.abs() < 0.03 and leave.sigmoid().max() < 0.1
+
+
 def test_what_cannot_be_seen_in_generated_clips_is_shrunk_as_it_is_read(make_play: Callable[..., Play]):
     """A fog: whatever steers them, the reader claims to see nothing. Real ones it reads as they are, by 0.7."""
     number = nn.Parameter(torch.full((NUMBERS,), 0.1))
@@ -151,7 +192,8 @@ def test_a_camera_is_spread_as_in_real_clips(make_play: Callable[..., Play]):
         made.held, made.leave = torch.zeros(clips, NUMBERS), leave.sigmoid().expand(clips, -1)
         nothing = torch.zeros(clips, 1)
         optimizer.zero_grad()
-        views = looks(read, (1 - 3 * variance) * numbers)
+        off = (seen * variance) ** 0.5 * torch.randn(clips, NUMBERS, generator=generator)
+        views = looks(read, seen * numbers.detach() + off)
         play = make_play(nothing, nothing, critic=Reader(variance), trial=made, **views)
         Steer().generator(play).backward()
         optimizer.step()
