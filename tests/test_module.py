@@ -310,18 +310,6 @@ def test_rates_follow_their_own_schedules(words: TextPipeline):
     assert [d for _, d in rates] == pytest.approx([d_lr * (1 + math.cos(math.pi * s)) / 2 for s in (0.049, 0.5, 1.0)])
 
 
-def test_what_tells_the_numbers_that_steer_keeps_its_rate(words: TextPipeline):
-    game = assemble.model(smoke(*EYES, "clips=1000", "g_optim.lr=0.1", "g_optim.final=0.1"), words)
-    optims = game.configure_optimizers()
-    game.clips_seen.fill_(1000)
-    game.set_rates(*optims)
-    rest, steady = optims[0].param_groups
-    assert rest["lr"] == pytest.approx(0.01) and steady["lr"] == pytest.approx(0.1)
-    steering: Any = game.generator.steering
-    assert set(steady["params"]) == set(steering.steer.parameters()) and not {*rest["params"]} & {*steady["params"]}
-    assert len(optims[1].param_groups) == 1
-
-
 def test_pick():
     video = torch.arange(2 * 3 * 5 * 2 * 2.0).reshape(2, 3, 5, 2, 2)
     picked = pick(video, torch.tensor([[0, 4], [2, 2]]))
