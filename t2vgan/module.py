@@ -22,7 +22,7 @@ from t2vgan.augment import Augment
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
 from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
-from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, schedule, steady
+from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, schedule
 from t2vgan.rounds import Heard, Look, Pairs, Term, Told
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video
@@ -381,14 +381,14 @@ class T2VGAN(L.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            adam(parameters([self.generator, self.text_encoder]), self.config.g_optim, steady(self.generator)),
+            adam(parameters([self.generator, self.text_encoder]), self.config.g_optim),
             adam(parameters([self.discriminators, self.critic_text]), self.config.d_optim),
         ]
 
     def set_rates(self, *optims: Any) -> None:
         for optim, config in zip(optims, (self.config.g_optim, self.config.d_optim), strict=True):
+            rate = config.lr * schedule(self.seen, self.config.clips, config)
             for group in optim.param_groups:
-                rate = config.lr * schedule(self.seen, self.config.clips, config, group.get("final"))
                 if isinstance(group["lr"], Tensor):  # which a graph reads
                     group["lr"].fill_(rate)
                 else:

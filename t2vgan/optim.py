@@ -13,32 +13,18 @@ from torch import Tensor, nn
 from t2vgan.config import Optim
 
 
-def adam(owned: list[nn.Parameter], optim: Optim, steady: Iterable[nn.Parameter] = ()) -> torch.optim.Adam:
-    """Fused, which takes a third of the time of torch's default on a CPU. `steady`: those whose rate stays."""
+def adam(owned: list[nn.Parameter], optim: Optim) -> torch.optim.Adam:
+    """Fused, which takes a third of the time of torch's default on a CPU."""
     betas = (float(optim.betas[0]), float(optim.betas[1]))  # torch refuses a whole number beside a fraction
-    staying = list(steady)
-    names = {id(p) for p in staying}
-    groups: list[dict[str, Any]] = [{"params": [p for p in owned if id(p) not in names]}]
-    if staying:
-        groups.append({"params": staying, "final": 1.0})
-    return torch.optim.Adam(groups, lr=optim.lr, betas=betas, eps=optim.eps, fused=True)
+    return torch.optim.Adam(owned, lr=optim.lr, betas=betas, eps=optim.eps, fused=True)
 
 
-def steady(generator: nn.Module) -> list[nn.Parameter]:
-    """What tells the numbers that steer a clip. Legs swing late in a training, and by them a reader sees a pace: at a
-    tenth of the rate what tells it did not come to it any more.
-    """
-    steering: Any = getattr(generator, "steering", None)
-    return [] if steering is None else list(steering.steer.parameters())
-
-
-def schedule(clips: int, total: int, optim: Optim, final: float | None = None) -> float:
+def schedule(clips: int, total: int, optim: Optim) -> float:
     """Share of the learning rate after `clips` of `total` clips: linear warm-up, then a half cosine down to `final`."""
-    final = optim.final if final is None else final
     if clips < optim.warmup_clips:
         return (clips + 1) / optim.warmup_clips
     done = min(1.0, (clips - optim.warmup_clips) / max(1, total - optim.warmup_clips))
-    return final + (1 - final) * (1 + math.cos(math.pi * done)) / 2
+    return optim.final + (1 - optim.final) * (1 + math.cos(math.pi * done)) / 2
 
 
 def mean_gradients(owned: list[nn.Parameter], world_size: int, clip_norm: float) -> Tensor:
