@@ -13,14 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from t2vgan.generators.camera import KNOTS, Camera, Path
+from t2vgan.generators.camera import KNOTS, Camera, Path, soft
 
 PARTS = 4  # of what goes before the still, each a soft ellipse that sways a little by itself
 DRAWS = 4 + 2 + 3 + 6 * PARTS
-MIDDLE, REACH = (
-    0.02,
-    (0.24, 0.36),
-)  # of a still, frame widths: where what acts in it is looked for, and how far it reaches
+# Of a still, frame widths: how far below its middle what acts in it is looked for, how far that reaches to each side
+# and up and down, and how much is hidden.
+MIDDLE, REACH, HIDDEN = 0.02, (0.24, 0.36), (0.42, 0.4)
 
 
 def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[Tensor, Path]:
@@ -65,13 +64,8 @@ def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[T
     goes = torch.where(cut, torch.lerp(looked_up(still, gone), painted, parts), painted)
     sides = torch.sign(x) * (0.34 + 0.45 * x.abs())
     aside = looked_up(still, torch.stack([sides, y], -1).expand(len(still), 1, -1, -1, -1))[:, 0]
-    ground = still + soft(x / 0.42, (y - MIDDLE) / 0.4) * (aside - still)
+    ground = still + soft(x / HIDDEN[0], (y - MIDDLE) / HIDDEN[1]) * (aside - still)
     return ground[:, None] + shape * (goes - ground[:, None]), path
-
-
-def soft(dx: Tensor, dy: Tensor) -> Tensor:
-    """1 in the middle, 0 far away."""
-    return torch.exp(-(dx.square().square() + dy.square().square()))
 
 
 def looked_up(still: Tensor, places: Tensor) -> Tensor:

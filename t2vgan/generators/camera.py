@@ -98,5 +98,9 @@ class Camera(nn.Module):
     @staticmethod
     def nearness(offset: Tensor, extent: Tensor) -> Tensor:
         """How much what lies so many frame widths from home, `(..., 2)`, belongs to what acts: 1 there, 0 far away."""
-        x, y = (offset[..., i] / extent[i] for i in range(2))
-        return torch.exp(-(x.square().square() + y.square().square()))  # pow(4).sum(-1) takes twice as long on a CPU
+        return soft(offset[..., 0] / extent[0], offset[..., 1] / extent[1])
+
+
+def soft(x: Tensor, y: Tensor) -> Tensor:
+    """1 in the middle, 0 far away, e⁻¹ at a distance of 1."""
+    return torch.exp(-(x.square().square() + y.square().square()))  # pow(4).sum(-1) takes twice as long on a CPU

@@ -157,17 +157,16 @@ class Continuous(nn.Module):
         canvas, maps = self.mirror(mirrored, canvas, maps)
         path = self.steering.path(to_the_right(steered.numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training and self.chance is not None:
-            self.trial = self.tried(self.chance, steered, content, text, canvas, times)
-            self.chance = None
+            self.trial = self.tried(steered, content, text, canvas, times)
         video = self.steering.camera.film(canvas, path, self.size).transpose(1, 2)
         return bounded(video, self.training), maps, path
 
     @torch.no_grad()
-    def tried(
-        self, chance: Tensor, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor
-    ) -> Trial:
+    def tried(self, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
         """The clips from their other side; and stills, their own if no others are given, moved by whatever numbers."""
+        chance, self.chance = self.chance, None
         still, self.still = self.still, None
+        assert chance is not None
         drawn, z, shape = chance.split([self.numbers, self.z_dim, DRAWS], 1)
         drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
         trial = trial_of(self.mirror, canvas)

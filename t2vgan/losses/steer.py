@@ -12,9 +12,7 @@ from t2vgan.losses.play import Play, Seen
 from t2vgan.shapes import Scalar, Trial
 
 HEIGHT = 3  # which of the numbers says how high a subject leaps; -1: not at all
-OPEN = (
-    0.1  # weight of a speed where no caption says which way: little beside one where it does, and enough if none does
-)
+OPEN = 0.1  # weight of a speed where no caption says which way: little beside others, and enough where none does
 SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
@@ -57,7 +55,8 @@ class Steer:
         return ((drawn - mean).square() * torch.exp(-log_variance) + log_variance).mean() / 2
 
     def generator(self, play: Play) -> Scalar:
-        trial, real = self.trial(play), corrected(play, self.trial(play))
+        trial = self.trial(play)
+        real = corrected(play, trial)
         held, seen = trial.held, real.seen
         rest = torch.zeros_like(held[0])
         rest[HEIGHT:] = -1
