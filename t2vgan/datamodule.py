@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from t2vgan.config import Clip, Data
 from t2vgan.seeds import stable_seed
-from t2vgan.shapes import Clips, Sample
+from t2vgan.shapes import Clips, Sample, onto
 
 Shape = tuple[int, int, int, int]
 MOST_OUTAGES = 3  # clips that are tried for one draw where none can be fetched
@@ -296,7 +296,7 @@ class ClipLoader(DataLoader[Item]):
             self.note(batch.skipped)
             if batch.video is not None:
                 seen += 1
-                yield _clips(_to_gpu(batch.video) if self.pin else batch.video, batch)
+                yield _clips(batch, "cuda" if self.pin and torch.cuda.is_available() else "cpu")
             elif isinstance(self.order, ShuffledShare):
                 raise ValueError(_none_left(batch.skipped))
         if skipped and not seen:
@@ -309,21 +309,18 @@ def _to_float(video: Tensor) -> Tensor:
     return channels_first.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
 
-def _to_gpu(video: Tensor) -> Tensor:
-    """As bytes, of which there are a quarter as many as of floats, and without waiting for what it computes."""
-    return video.pin_memory().to("cuda", non_blocking=True) if torch.cuda.is_available() else video
-
-
 def _none_left(skipped: dict[str, str]) -> str:
     name, reason = next(iter(skipped.items()))
     return f"none of {len(skipped)} clips can be used; {name}: {reason}"
 
 
-def _clips(video: Tensor, batch: Batch) -> Clips:
-    samples = batch.samples
+def _clips(batch: Batch, device: str) -> Clips:
+    samples, video = batch.samples, batch.video
+    assert video is not None
+    times = torch.from_numpy(np.stack([sample.times for sample in samples]).astype(np.float32))
     return Clips(
-        video=_to_float(video),
-        times=torch.from_numpy(np.stack([sample.times for sample in samples]).astype(np.float32)),
+        video=_to_float(onto(video, device)),  # as bytes, of which there are a quarter as many as of floats
+        times=onto(times, device),
         captions=[sample.caption for sample in samples],
         wrong_captions=[sample.wrong_caption for sample in samples],
         keys=[sample.key for sample in samples],

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from t2vgan.optim import count
 from t2vgan.rounds import Heard, Pairs
-from t2vgan.shapes import Clips, TextInputs, Trial
+from t2vgan.shapes import Clips, TextInputs, Trial, onto
 
 Play = Callable[[], None]
 WARM_UP = 3  # rounds before one is captured: libraries choose their kernels, optimisers make their moments
@@ -69,6 +69,7 @@ class Graphs:
         self.warm: dict[Any, int] = {}
         self.made: dict[Any, Captured] = {}
         self.inside: Captured | None = None  # whose inputs are to be read
+        self.late: Late | None = None  # what the last graph says of skipped steps
 
     def round(self, micros: list[Clips], heard: list[Heard], g_optim: Any, d_optim: Any) -> None:
         [clips], [said] = micros, heard
@@ -90,13 +91,16 @@ class Graphs:
                 captured.capture(lambda: game.round([captured.clips], [captured.heard], g_optim, d_optim))
             finally:
                 self.inside = None
-        before = game.trainer.global_step
+        steps = game.trainer.global_step
         self.inside = captured
         try:
             captured.play(clips, said)
         finally:
             self.inside = None
-        if game.trainer.global_step == before:
+        skipped = {name: value for name, value in game.signs.items() if name.endswith("skipped")}
+        before_it, self.late = self.late, Late(skipped)
+        game.signs.update(before_it.read() if before_it else dict.fromkeys(skipped, 0.0))
+        if game.trainer.global_step == steps:
             count(g_optim)
 
     def draw(self, purpose: str, drawn: Callable[[Clips], Tensor], clips: Clips) -> Tensor:
@@ -110,6 +114,24 @@ class Graphs:
             return self.inside.numbers[name]
         self.numbers[name] = value
         return value()
+
+
+class Late:
+    """What a GPU is about to find, to be read one round later: callbacks ask for it in every round, and would have the
+    processor wait for each round before it prepares the next one.
+    """
+
+    def __init__(self, values: dict[str, float | Tensor]) -> None:
+        self.names, found = list(values), torch.stack([torch.as_tensor(value) for value in values.values()])
+        self.values, self.there = found.to("cpu", non_blocking=True), None
+        if found.is_cuda:
+            self.there = torch.cuda.Event()
+            self.there.record()
+
+    def read(self) -> dict[str, float]:
+        if self.there is not None:
+            self.there.synchronize()
+        return dict(zip(self.names, self.values.tolist(), strict=True))
 
 
 class Captured:
@@ -170,7 +192,8 @@ class Captured:
         for purpose, kept in self.draws.items():
             copy(kept, self.graphs.drawn[purpose](clips))
         if self.numbers:
-            copy(self.values, torch.tensor([self.graphs.numbers[name]() for name in self.numbers]))
+            now = torch.tensor([self.graphs.numbers[name]() for name in self.numbers])
+            copy(self.values, onto(now, self.values.device))
         self.game.reseed()
         self.game.signs.update(self.signs)
         self.game.latest |= self.latest

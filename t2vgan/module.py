@@ -25,7 +25,7 @@ from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
 from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, schedule
 from t2vgan.rounds import Heard, Look, Pairs, Term, Told
 from t2vgan.seeds import stable_seed
-from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video
+from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video, onto
 
 
 class T2VGAN(L.LightningModule):
@@ -290,7 +290,7 @@ class T2VGAN(L.LightningModule):
 
     def text_inputs(self, captions: list[str]) -> TextInputs:
         inputs = self.text_pipeline(captions)
-        return TextInputs(**{name: tensor.to(self.device) for name, tensor in vars(inputs).items()})
+        return TextInputs(**{name: onto(tensor, self.device) for name, tensor in vars(inputs).items()})
 
     def read(self, inputs: TextInputs) -> TextFeatures:
         """What critics are told of captions: their own encoder's reading, or the generator's without gradient."""
@@ -310,7 +310,7 @@ class T2VGAN(L.LightningModule):
         same = (right.vectors[:, :, None] == wrong.vectors[:, None]).all(-1)
         only_right = right.mask & ~(same & wrong.mask[:, None]).any(2)
         only_wrong = wrong.mask & ~(same & right.mask[:, :, None]).any(1)
-        return Pairs(torch.tensor(owner, device=self.device), right, wrong, only_right, only_wrong)
+        return Pairs(onto(torch.tensor(owner), self.device), right, wrong, only_right, only_wrong)
 
     def tell(self, heard: Heard) -> Told:
         pairs, contrast = heard.pairs, None
@@ -345,7 +345,7 @@ class T2VGAN(L.LightningModule):
 
         def drawn(clips: Clips) -> Tensor:
             seeds = (stable_seed(self.config.seed, clips.epoch, i, purpose) for i in clips.indices)
-            return torch.stack([how(torch.Generator(device).manual_seed(s)) for s in seeds]).to(self.device)
+            return onto(torch.stack([how(torch.Generator(device).manual_seed(s)) for s in seeds]), self.device)
 
         return drawn(clips) if self.graphs is None else self.graphs.draw(purpose, drawn, clips)
 

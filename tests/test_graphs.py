@@ -13,7 +13,7 @@ from torch import Tensor
 
 from t2vgan import assemble
 from t2vgan.config import load
-from t2vgan.graphs import Graphs, Play, let_go
+from t2vgan.graphs import Graphs, Late, Play, let_go
 from t2vgan.module import T2VGAN
 from t2vgan.shapes import Clips, Trial
 from t2vgan.text import TextPipeline
@@ -168,8 +168,17 @@ def test_parts_let_go_of_their_last_round(words: TextPipeline, make_clips: MakeC
 def test_graphs_on_a_gpu(words: TextPipeline, make_clips: MakeClips):
     """Not bit by bit: a round's two steps draw one after the other from the numbers that losses need."""
     given = batches(make_clips, "cuda")
-    game, state, signs, trainer = trained(words, given, None, options=RARE, accelerator="gpu")
-    played, again, signs_again, trainer_again = trained(words, given, CUDA, options=RARE, accelerator="gpu")
+    options = STEER + RARE
+    game, state, signs, trainer = trained(words, given, None, options=options, accelerator="gpu")
+    played, again, signs_again, trainer_again = trained(words, given, CUDA, options=options, accelerator="gpu")
     assert len(played.graphs.made) == 4 and trainer.global_step == trainer_again.global_step == ROUNDS
-    assert apart(state, again, start_of(game, words)) < 0.1
-    assert signs_again == pytest.approx(signs, rel=0.25, abs=0.02)
+    assert apart(state, again, start_of(game, words)) < 0.2
+    norms = {"d/grad_norm", "g/grad_norm"}  # grow apart as rounding does
+    assert signs_again == pytest.approx(signs | {name: signs_again[name] for name in norms}, rel=0.25, abs=0.05)
+    assert all(0.5 * signs[name] < signs_again[name] < 2 * signs[name] for name in norms)
+
+
+@pytest.mark.gpu
+def test_what_a_gpu_finds_is_told_one_round_later():
+    late = Late({"d/skipped": torch.ones((), device="cuda"), "g/skipped": torch.zeros((), device="cuda")})
+    assert late.read() == {"d/skipped": 1.0, "g/skipped": 0.0}

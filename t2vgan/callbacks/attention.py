@@ -53,14 +53,14 @@ class Attention(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         clips = len(batch) * trainer.world_size
-        if due(clips_seen=int(pl_module.clips_seen), clips=clips, every=self.every_clips):
+        if due(clips_seen=pl_module.seen, clips=clips, every=self.every_clips):
             self._look(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         self._look(trainer, pl_module)
 
     def _look(self, trainer: Trainer, pl_module: Any) -> None:
-        seen = int(pl_module.clips_seen)
+        seen = pl_module.seen
         if not trainer.is_global_zero or seen == self._drawn_at:
             return
         self._drawn_at = seen

@@ -60,7 +60,7 @@ class Checkpointing(Checkpoint):
         return {"config": self.config, "world_size": self._ranks, "records": self.records()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._saved_at = self._tried_at = int(pl_module.clips_seen)
+        self._saved_at = self._tried_at = pl_module.seen
         self._ranks = trainer.world_size
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -68,7 +68,7 @@ class Checkpointing(Checkpoint):
         clips = len(batch) * trainer.world_size
         if trainer.received_sigterm:  # here, since at the end of an epoch Lightning notices it too late to resume well
             self._save(trainer, pl_module, alone=True)
-        elif over or due(clips_seen=int(pl_module.clips_seen), clips=clips, every=self.every_clips):
+        elif over or due(clips_seen=pl_module.seen, clips=clips, every=self.every_clips):
             self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -76,7 +76,7 @@ class Checkpointing(Checkpoint):
         self._save(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        if int(pl_module.clips_seen) == self._tried_at:
+        if pl_module.seen == self._tried_at:
             return
         if not trainer.validating and not round_is_over(trainer):
             trainer.print(
@@ -88,15 +88,15 @@ class Checkpointing(Checkpoint):
             if done.completed < done.processed:  # before this callback's turn, which would have noted it
                 self.owed.note(trainer)
             self._save(trainer, pl_module, alone=True)
-            trainer.print(f"saved after {int(pl_module.clips_seen):,} clips: {self.folder / 'last.ckpt'}")
+            trainer.print(f"saved after {pl_module.seen:,} clips: {self.folder / 'last.ckpt'}")
         except Exception as error:  # the exception that ends the run is the one to show
             rank_zero_warn(f"{self.folder}: the run could not be saved as it broke off ({error})")
 
     def _save(self, trainer: Trainer, pl_module: Any, *, alone: bool = False) -> None:
         """`alone`: without waiting for the other ranks, one of which may have failed."""
-        self._tried_at = int(pl_module.clips_seen)
+        self._tried_at = pl_module.seen
         if trainer.is_global_zero:
-            self._write(trainer, int(pl_module.clips_seen))
+            self._write(trainer, pl_module.seen)
             self.export(trainer, pl_module)
         if not alone:
             trainer.strategy.barrier("Checkpointing")

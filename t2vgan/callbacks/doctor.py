@@ -71,7 +71,7 @@ class Doctor(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not trainer.is_global_zero:
             return
-        seen = int(pl_module.clips_seen)
+        seen = pl_module.seen
         self._count_skipped(trainer, bool(skipped_players(pl_module.signs)), seen)
         if seen < self.quiet_clips or self._skipped or trainer.global_step % self.every_steps:
             return
@@ -90,7 +90,7 @@ class Doctor(Callback):
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        seen = int(pl_module.clips_seen)
+        seen = pl_module.seen
         if not trainer.is_global_zero or trainer.state.fn != "fit" or seen < max(1, self.quiet_clips):
             return
         if not self._clips:
@@ -106,7 +106,7 @@ class Doctor(Callback):
             real, fake = (torch.cat(side) for side in zip(*self._clips, strict=True))
             looks = {**self._signs, **symptoms(real, fake)}
             self._clips = []
-            self._judge(trainer, diagnose(looks), int(pl_module.clips_seen))
+            self._judge(trainer, diagnose(looks), pl_module.seen)
 
     def _count_skipped(self, trainer: Trainer, skipped: bool, seen: int) -> None:
         self._skipped, self._clean = (self._skipped + 1, 0) if skipped else (0, self._clean + 1)

@@ -31,7 +31,7 @@ class EMA(Callback):
             average.requires_grad_(False).eval()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        beta = self.beta(clips=len(batch) * trainer.world_size, clips_seen=int(pl_module.clips_seen))
+        beta = self.beta(clips=len(batch) * trainer.world_size, clips_seen=pl_module.seen)
         average(pl_module.ema_generator, pl_module.generator, beta)
         average(pl_module.ema_text_encoder, pl_module.text_encoder, beta)
 

@@ -54,7 +54,7 @@ class Recovery(Callback):
             )
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        seen, skipped = int(pl_module.clips_seen), skipped_players(pl_module.signs)
+        seen, skipped = pl_module.seen, skipped_players(pl_module.signs)
         self._skipped = self._skipped + 1 if skipped else 0
         self._longest = max(self._longest, self._skipped)
         if self._skipped >= self.max_skipped:

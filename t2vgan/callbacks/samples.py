@@ -71,14 +71,14 @@ class Samples(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         clips = len(batch) * trainer.world_size
-        if due(clips_seen=int(pl_module.clips_seen), clips=clips, every=self.every_clips):
+        if due(clips_seen=pl_module.seen, clips=clips, every=self.every_clips):
             self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         self._draw(trainer, pl_module)
 
     def _draw(self, trainer: Trainer, pl_module: Any) -> None:
-        seen = int(pl_module.clips_seen)
+        seen = pl_module.seen
         if not trainer.is_global_zero or seen == self._drawn_at:
             return
         generator = torch.Generator().manual_seed(self.seed)

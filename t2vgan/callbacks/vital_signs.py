@@ -32,7 +32,7 @@ class VitalSigns(Callback):
         use_clips_axis(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        seen = int(pl_module.clips_seen)
+        seen = pl_module.seen
         step = seen // (len(batch) * trainer.world_size)
         trial = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         values: dict[str, float] = {}

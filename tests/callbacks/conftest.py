@@ -97,6 +97,10 @@ class Tiny(L.LightningModule):
         self.signs: dict[str, float | Tensor] = {}
         self.midway: Callable[[int], None] = lambda clips_seen: None  # called within each step
 
+    @property
+    def seen(self) -> int:
+        return int(self.clips_seen)
+
     def training_step(self, clips: Clips, batch_idx: int) -> None:
         torch.manual_seed(1000 * self.trainer.current_epoch + int(self.clips_seen))
         optim: Any = self.optimizers()
