@@ -269,15 +269,16 @@ def game_of(experiment: Experiment) -> Any:
 def batches(experiment: Experiment, count: int) -> list[Clips]:
     """One batch of the experiment, `count` times."""
     clip, batch = experiment.clip, experiment.data.batch
+    right, wrong = experiment.samples.prompts[:2]  # analysed wherever the experiment runs
     noise = torch.rand(batch, 3, clip.frames, clip.size, clip.size, generator=torch.Generator().manual_seed(0))
     made = Clips(
         video=noise * 2 - 1,
         times=(torch.arange(clip.frames) * clip.duration_s / clip.frames).repeat(batch, 1),
-        captions=["a lion walks across the savanna heading left at noon"] * batch,
-        wrong_captions=["a zebra rests in the snow facing right at night"] * batch,
+        captions=[right] * batch,
+        wrong_captions=[wrong] * batch,
         keys=[str(i) for i in range(batch)],
         indices=list(range(batch)),
-        contrasts=[(("a lion walks at noon", "a lion rests at noon"),)] * batch,
+        contrasts=[((right, wrong),)] * batch,
     )
     return [made] * count
 

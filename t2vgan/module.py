@@ -164,10 +164,10 @@ class T2VGAN(L.LightningModule):
                 with torch.no_grad():
                     looks[name].twin = see(pick(self.augment(twin, draws), where))
             if trial is not None and any(self.wanted(side, name, "needs_numbers") for side in ("g", "d")):
-                moving = trial.moving if self.generator.continuous else pick(trial.moving, chosen)
+                moving = [each if self.generator.continuous else pick(each, chosen) for each in trial.moving]
                 with torch.no_grad():
-                    views = [critic.clear(pick(each, where)) for each in (real, fake, moving)]  # type: ignore[operator]
-                looks[name].clear, looks[name].shown, looks[name].moved = views
+                    clear, *moved = (critic.clear(pick(each, where)) for each in (real, *moving))  # type: ignore[operator]
+                looks[name].clear, looks[name].moved = clear, tuple(moved)
             if any(self.wanted(side, name, "needs_trial") for side in ("g", "d")):
                 with torch.no_grad():
                     looks[name].trial, looks[name].tried = trial, see(pick(other, where))
@@ -277,7 +277,7 @@ class T2VGAN(L.LightningModule):
                 f"d/{name}/fake_right": (fake_logits.detach() < 0).float().mean(),
             }
         seen = (critic, look.times, look.real, fake, real_features, fake_features, real_logits, fake_logits)
-        passed = ("trial", "tried", "z", "twin", "clear", "shown", "moved")
+        passed = ("trial", "tried", "z", "twin", "clear", "moved")
         rest: dict[str, Any] = {"part": told.part, **{what: getattr(look, what) for what in passed}}
         if critic.blind:
             return Play(*seen, **rest)

@@ -70,6 +70,5 @@ class Look:
     tried: Seen = ()  # what could have been shown instead
     twin: Seen = ()  # of other clips of the same captions
     clear: Seen = ()  # what moves in the real ones, without noise
-    shown: Seen = ()  # the same in the fakes
-    moved: Seen = ()  # what moves in pictures that drawn numbers move
+    moved: tuple[Seen, ...] = ()  # what moves in pictures that drawn numbers move
     z: Tensor | None = None

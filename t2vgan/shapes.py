@@ -125,7 +125,7 @@ class Trial:
     video: Video  # the clips mirrored; no gradient
     odds: Tensor  # (b,), logits of "mirrored"
     mirrored: Tensor  # bool (b,), what was shown
-    moving: Tensor  # (b, 3, t, h, w), pictures that `drawn` makes move; no gradient
+    moving: tuple[Tensor, ...]  # each (b, 3, t, h, w), pictures that `drawn` makes move; no gradient
     numbers: Tensor  # (b, k), what steers the clips themselves, in -1..1; k may be 0
     drawn: Tensor  # (b, k), uniform in -1..1; speeds are to the right
     others: Tensor  # (b, k), what steers clips of the same captions by other noise; no gradient

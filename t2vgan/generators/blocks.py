@@ -225,4 +225,4 @@ def trial_of(mirror: Mirror, other_side: Tensor) -> Trial:
     nothing = mirror.odds.new_zeros(len(mirror.odds), 0)
     odds = mirror.odds.detach()
     sure = torch.where(odds.abs() > 1, odds.sign(), 0.0)  # those of captions that say no side stay below 1
-    return Trial(other_side, mirror.odds, mirror.mirrored, *[nothing] * 6, sure=sure)
+    return Trial(other_side, mirror.odds, mirror.mirrored, (), *[nothing] * 5, sure=sure)

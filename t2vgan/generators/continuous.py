@@ -163,7 +163,9 @@ class Continuous(nn.Module):
 
     @torch.no_grad()
     def tried(self, steered: Steered, content: Tensor, text: TextFeatures, canvas: Tensor, times: Tensor) -> Trial:
-        """The clips from their other side; and stills, their own if no others are given, moved by whatever numbers."""
+        """The clips from their other side; and canvases and stills, their own if no others are given, moved by whatever
+        numbers.
+        """
         chance, self.chance = self.chance, None
         still, self.still = self.still, None
         assert chance is not None
@@ -177,8 +179,8 @@ class Continuous(nn.Module):
         trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
-        moving, path = animated(still.float(), path, times, shape)
-        trial.moving = self.filmed(moving, path, acts=False)
+        moving, seen = animated(still.float(), path, times, shape)
+        trial.moving = self.filmed(moving, seen, acts=False), self.filmed(canvas.flip(-1), path)
         return trial
 
     def filmed(self, canvas: Tensor, path: Path, *, acts: bool = True) -> Tensor:

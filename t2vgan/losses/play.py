@@ -68,8 +68,7 @@ class Play:
     tried: Seen = ()  # what its eyes saw of that
     trial_features: Seen = ()  # what it made of it, in the generator's step
     clear: Seen = ()  # what moves in the real clips, for `critic.read`; seen without noise
-    shown: Seen = ()  # the same in the fakes, without a way back
-    moved: Seen = ()  # what moves in pictures that drawn numbers move, likewise
+    moved: tuple[Seen, ...] = ()  # what moves in pictures that drawn numbers move, likewise
     twin: Seen = ()  # what its eyes saw of other clips of the same captions, in the generator's step
     z: Tensor | None = None  # (b, z_dim), the noise of the fakes
     part: Part = WHOLE
