@@ -131,10 +131,30 @@ def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Contin
         generator(z, text, times)
     assert generator.trial is not None and generator.still is None and generator.chance is None
     torch.testing.assert_close(generator.trial.drawn, numbers, atol=1e-5, rtol=1e-5)
-    moved = generator.trial.moving.diff(dim=2).abs().mean((1, 2))  # (3, h, w)
+    moved = generator.trial.moving[0].diff(dim=2).abs().mean((1, 2))  # (3, h, w)
     sky = moved[:, :2].mean((1, 2))
     assert sky[1] > 0.02 and max(sky[0], sky[2]) < 0.01, "what is far goes with the camera alone"
     assert moved[2].mean() > 1.5 * moved[0].mean(), "something goes before what rests"
+
+
+def test_a_trial_moves_canvases_by_the_numbers_that_were_drawn(generator: Continuous, make_text: MakeText):
+    """By those that steer the clips themselves they are the clips, from their other side."""
+    z, text, times = torch.randn(3, 8), make_text([3] * 3), (torch.arange(3) / 4).repeat(3, 1)
+    apart = []
+    for pan in (0.0, 0.3):
+        chance = torch.randn(3, generator.chances, generator=torch.Generator().manual_seed(0))
+        generator.chance = chance.clone()
+        with torch.no_grad():
+            generator(z, text, times)
+        assert generator.trial is not None
+        numbers = to_the_right(generator.trial.numbers, ~generator.trial.mirrored)
+        numbers[:, 0] += pan
+        chance[:, :4] = torch.erfinv(numbers) * 2**0.5
+        generator.chance = chance
+        with torch.no_grad():
+            generator(z, text, times)
+        apart.append(float((generator.trial.moving[1] - generator.trial.video).abs().max()))
+    assert apart[0] < 1e-4 and apart[1] > 0.01
 
 
 def before_a_still(make_text: MakeText, draws: Tensor, *, way: float = 0.0, pan: float = 0.0) -> tuple[Tensor, Path]:

@@ -18,7 +18,7 @@ CONTENT = torch.tensor([[True, False, True], [False, True, False]])
 
 def turned(odds: Tensor) -> Trial:
     nothing = torch.zeros(len(odds), 0)
-    return Trial(torch.zeros(len(odds), 3, 1, 2, 2), odds, odds > 0, *[nothing] * 7)
+    return Trial(torch.zeros(len(odds), 3, 1, 2, 2), odds, odds > 0, (), *[nothing] * 6)
 
 
 @pytest.fixture
