@@ -116,10 +116,11 @@ class Projected(nn.Module):
         return self.match(video, fine.unflatten(1, (video.shape[2], -1)))
 
     def look(self, frames: Tensor, count: int = len(LEVELS)) -> tuple[Tensor, ...]:
-        if frames.device.type == "cpu" and self.training:
-            # The backward pass of a depthwise convolution takes twice as long in bfloat16 as in float32 on a CPU; and
-            # what has no way back is seen in the same numbers, or the critic could tell real clips by their rounding.
-            with torch.autocast("cpu", enabled=False):
+        if self.training:
+            # The backward pass of a depthwise convolution takes twice as long in bfloat16 as in float32 on a CPU, and a
+            # GPU waits for launches, not for these products; and what has no way back is seen in the same numbers, or
+            # the critic could tell real clips by their rounding.
+            with torch.autocast(frames.device.type, enabled=False):
                 return self.eyes(frames.float(), count)
         return self.eyes(frames, count)
 
