@@ -123,6 +123,21 @@ def test_rounds_from_the_tensors_of_a_graph_are_the_rounds_themselves(words: Tex
     assert signs_again == pytest.approx(signs | {"g/grad_norm": signs_again["g/grad_norm"]}, rel=0.15, abs=0.02)
 
 
+def test_a_step_that_is_skipped_is_told_one_round_later(words: TextPipeline, make_clips: MakeClips):
+    class Skips(L.Callback):
+        def __init__(self) -> None:
+            self.found: list[bool] = []
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            self.found.append(pl_module.signs["d/skipped"] > 0)
+
+    given, plain, later = batches(make_clips), Skips(), Skips()
+    given[4].video = given[4].video * float("nan")
+    for record, skips in ((None, plain), (Recorded(), later)):
+        trained(words, given, record, skips, options=[])
+    assert plain.found == [i == 4 for i in range(ROUNDS)] and later.found == [i == 5 for i in range(ROUNDS)]
+
+
 def test_a_graph_is_made_anew_for_longer_captions_and_for_other_states_of_optimisers(
     words: TextPipeline, make_clips: MakeClips
 ):
