@@ -12,6 +12,7 @@ from t2vgan.losses.play import Play
 from t2vgan.shapes import Scalar, Trial
 
 HEIGHT = 3  # which of the numbers says how high a subject leaps; -1: not at all
+OPEN = 0.1  # weight of a speed where no caption says which way: little beside others, and enough where none does
 SPEED = 2  # which of the numbers says how fast a subject goes: to the right in a reading, ahead in a generator
 
 
@@ -26,7 +27,7 @@ class Steer:
     A reading says which way a subject goes, and so may a caption: by the mirror of the generator it is to the right, to
     the left, or open. Where it is open speeds are compared by their squares, (r² n² - (m² - r v))² / max(2 n, 0.2)²,
     where what divides is a constant, about the difference itself: that of the squares hardly has a slope where speeds
-    are small, and r v is what errors of readings, squared, come to.
+    are small. r v is what errors of readings, squared, come to. They have a tenth of the weight.
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
     camera from it, s, has the likelihood of m under N(r n, u + (r s)²), where u = r v is what the reading leaves
@@ -75,7 +76,7 @@ class Steer:
         # What is left of the error, for how far noise may go; the energy score hardly has a slope where that is little.
         expected = real.unsure + (seen * trial.leave).square() + 1e-4
         left = (seen * held[:, :SPEED].detach() - mean).square() / expected + expected.log()
-        return (error.sum(1) + square + spread + (seen * left).sum(1) / 2).mean()
+        return (error.sum(1) + OPEN * square + spread + (seen * left).sum(1) / 2).mean()
 
     @staticmethod
     def trial(play: Play) -> Trial:

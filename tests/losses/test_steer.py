@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.losses.play import Play
-from t2vgan.losses.steer import SPEED, Steer
+from t2vgan.losses.steer import OPEN, SPEED, Steer
 from t2vgan.shapes import Trial
 
 NUMBERS = 4  # the third is a speed
@@ -146,7 +146,7 @@ def test_a_small_speed_feels_what_it_lacks(make_play: Callable[..., Play]):
     made, nothing = trial(numbers, torch.zeros(1, 4)), torch.zeros(1, 1)
     play = make_play(nothing, nothing, critic=Reader(1e-16), trial=made, clear=(read,))
     Steer(calm=0.0).generator(play).backward()
-    slope = -2 * (0.14**2 - 0.1**2) / 0.2 * 2 * 0.1 / 0.2
+    slope = -OPEN * 2 * (0.14**2 - 0.1**2) / 0.2 * 2 * 0.1 / 0.2
     assert numbers.grad is not None and numbers.grad[0, SPEED] == pytest.approx(slope, rel=1e-3)
     assert numbers.grad[0, [0, 1, 3]].abs().max() < 1e-5
 
