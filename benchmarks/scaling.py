@@ -269,7 +269,8 @@ def game_of(experiment: Experiment) -> Any:
 def batches(experiment: Experiment, count: int) -> list[Clips]:
     """One batch of the experiment, `count` times."""
     clip, batch = experiment.clip, experiment.data.batch
-    right, wrong = experiment.samples.prompts[:2]  # analysed wherever the experiment runs
+    others = ["a lion walks across the savanna heading left at noon", "a zebra rests in the snow facing right at night"]
+    right, wrong = [*experiment.samples.prompts, *others][:2]  # prompts are analysed wherever the experiment runs
     noise = torch.rand(batch, 3, clip.frames, clip.size, clip.size, generator=torch.Generator().manual_seed(0))
     made = Clips(
         video=noise * 2 - 1,

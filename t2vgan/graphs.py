@@ -82,7 +82,9 @@ class Graphs:
             return
         optims = [getattr(optim, "optimizer", optim) for optim in (g_optim, d_optim)]
         captured = self.made.get(key)
-        if captured is None or not captured.holds(said) or captured.outdated(optims):
+        if captured is not None and captured.outdated(optims):
+            captured = self.late = None  # what is told late was of another state
+        if captured is None or not captured.holds(said):
             self.made.pop(key, None)  # its memory is free before the next one is made
             captured = self.made[key] = Captured(self, game, clips, said, optims)
             self.inside = captured
@@ -117,8 +119,8 @@ class Graphs:
 
 
 class Late:
-    """What a GPU is about to find, to be read one round later: callbacks ask for it in every round, and would have the
-    processor wait for each round before it prepares the next one.
+    """What a GPU is about to find, to be read when the next graph is played: callbacks ask for it in every round, and
+    would have the processor wait for each round before it prepares the next one.
     """
 
     def __init__(self, values: dict[str, float | Tensor]) -> None:

@@ -179,6 +179,7 @@ class Continuous(nn.Module):
         trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
+        # Canvases from their other side, whose home that path has.
         moving, seen = animated(still.float(), path, times, shape)
         trial.moving = self.filmed(moving, seen, acts=False), self.filmed(canvas.flip(-1), path)
         return trial

@@ -27,7 +27,7 @@ class Steer:
     A reading says which way a subject goes, and so may a caption: by the mirror of the generator it is to the right, to
     the left, or open. Where it is open speeds are compared by their squares, (r² n² - (m² - r v))² / max(2 n, 0.2)²,
     where what divides is a constant, about the difference itself: that of the squares hardly has a slope where speeds
-    are small. r v is what errors of readings, squared, come to. They have a tenth of the weight.
+    are small. r v is what errors of readings, squared, come to. Squares have a tenth of the weight.
 
     Of pan and zoom, which many captions leave open, that is the mean n, a camera at rest. How far noise moves the
     camera from it, s, has the likelihood of m under N(r n, u + (r s)²), where u = r v is what the reading leaves
