@@ -172,16 +172,15 @@ class Continuous(nn.Module):
         drawn, z, shape = chance.split([self.numbers, self.z_dim, DRAWS], 1)
         drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
         trial = trial_of(self.mirror, canvas)
-        sides = ~trial.mirrored
+        sides, turned = ~trial.mirrored, canvas.flip(-1)
         path = self.steering.path(to_the_right(steered.numbers, sides), content, text, times, sides)
-        trial.video = self.filmed(canvas.flip(-1), path)
+        trial.video = self.filmed(turned, path)
         trial.numbers, trial.held, trial.leave = steered
         trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
-        # Canvases from their other side, whose home that path has.
         moving, seen = animated(still.float(), path, times, shape)
-        trial.moving = self.filmed(moving, seen, acts=False), self.filmed(canvas.flip(-1), path)
+        trial.moving = self.filmed(moving, seen, acts=False), self.filmed(turned, path)
         return trial
 
     def filmed(self, canvas: Tensor, path: Path, *, acts: bool = True) -> Tensor:
