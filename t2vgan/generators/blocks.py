@@ -165,16 +165,20 @@ class Told(nn.Module):
     Adam moves each of the hundreds of weights behind a number by the learning rate at once: a pace in frame widths per
     second went by more than what tells a walk from a run, at every step. `pace` slows these weights down (equalised
     learning rates; Karras et al. 2018, section 4.1). A word adds the same whatever the others are, so that what a word
-    steers carries over to sentences that were never seen.
+    steers carries over to sentences that were never seen. `hidden` features of each word, if any, tell what it adds:
+    linear ones let every word of a sentence add a little, and what is to be nothing never was.
     """
 
-    def __init__(self, *, dim: int, text_dim: int, numbers: int, spread: float = 0.0, pace: float = 1 / 16) -> None:
+    def __init__(
+        self, *, dim: int, text_dim: int, numbers: int, spread: float = 0.0, pace: float = 1 / 16, hidden: int = 0
+    ) -> None:
         super().__init__()
         self.pace = pace
-        self.of_content, self.of_word = nn.Linear(dim, numbers), nn.Linear(text_dim, numbers, bias=False)
+        self.of_content, last = nn.Linear(dim, numbers), nn.Linear(hidden or text_dim, numbers, bias=False)
         nn.init.normal_(self.of_content.weight, std=spread / math.sqrt(dim) / pace)
         nn.init.zeros_(self.of_content.bias)
-        nn.init.zeros_(self.of_word.weight)
+        nn.init.normal_(last.weight, std=0.01 if hidden else 0.0)
+        self.of_word = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), last) if hidden else last
 
     def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
         with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter

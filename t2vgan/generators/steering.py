@@ -42,7 +42,7 @@ class Steering(nn.Module):
         self.camera = Camera(dim=dim, text_dim=text_dim)
         # At a pace of 1/16 a pan took most of a run to find: 0.001 of its reach a round. With these gains on top of 1/4
         # 63 % of cameras were obeyed after 10,000 clips, without them 45 %.
-        self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4)
+        self.steer = Told(dim=dim, text_dim=text_dim, numbers=self.numbers, pace=1 / 4, hidden=64)
         self.register_buffer("gain", torch.tensor([2.0, 2.0, 4.0, 4.0]), persistent=False)
         self.gain: Tensor
         self.register_buffer("grown", torch.tensor(1.0), persistent=False)  # by whoever trains it, see `grow`
