@@ -177,7 +177,7 @@ class Told(nn.Module):
         self.of_content, last = nn.Linear(dim, numbers), nn.Linear(hidden or text_dim, numbers, bias=False)
         nn.init.normal_(self.of_content.weight, std=spread / math.sqrt(dim) / pace)
         nn.init.zeros_(self.of_content.bias)
-        nn.init.normal_(last.weight, std=0.01 if hidden else 0.0)
+        nn.init.zeros_(last.weight)
         self.of_word = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), last) if hidden else last
 
     def forward(self, content: Tensor, text: TextFeatures) -> Tensor:

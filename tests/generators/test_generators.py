@@ -43,7 +43,7 @@ NO_GRADIENT = (
     *(f"steering.leave.{what}" for what in ("of_content.weight", "of_content.bias", "of_word.weight")),
     "steering.steer.of_content.weight",  # the loss `steer` trains them
     "steering.steer.of_content.bias",
-    "steering.steer.of_word.weight",
+    *(f"steering.steer.of_word.{what}" for what in ("0.weight", "0.bias", "2.weight")),
     "growing.1.second.bias",  # taken away by the batch normalisation that follows
     "growing.1.skip.bias",
     "still.1.second.bias",
