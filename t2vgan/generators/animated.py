@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from t2vgan.generators.camera import KNOTS, Camera, Path, soft
+from t2vgan.generators.camera import KNOTS, Camera, Path, looked_at, slack_of, soft
 
 PARTS = 4  # of what goes before the still, each a soft ellipse that sways a little by itself
-DRAWS = 4 + 2 + 3 + 6 * PARTS
+BESIDE = 2 * 3  # draws: whether something low at either side goes along, and where
+DRAWS = 4 + 2 + 3 + 6 * PARTS + BESIDE
 # Of a still, frame widths: how far below its middle what acts in it is looked for, how far that reaches to each side
 # and up and down, and how much is hidden.
 MIDDLE, REACH, HIDDEN = 0.02, (0.24, 0.36), (0.42, 0.4)
@@ -39,7 +40,7 @@ def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[T
     at = ((torch.arange(size, device=still.device) + 0.5) / size - 0.5) * Camera.margin
     x, y = torch.meshgrid(at, at, indexing="xy")
     (cut, far, steep, foot), middle, colour = draws[:, :4].unbind(1), draws[:, None, 4:6], draws[:, 6:9]
-    rest = draws[:, 9:].unflatten(1, (6, 1, PARTS))
+    rest = draws[:, 9:-BESIDE].unflatten(1, (6, 1, PARTS))
     near = torch.arange(KNOTS, device=still.device) / (KNOTS - 1)
     lowest = 0.15 * (1 + far[:, None])
     path = path._replace(shares=lowest + (1 - lowest) * near ** torch.exp(0.7 * steep[:, None]))
@@ -59,14 +60,39 @@ def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[T
     parts = soft(dx, dy)
     parts = torch.where(cut, parts[:, :, : PARTS // 2].amax(2, keepdim=True), parts.amax(2, keepdim=True))
     whole = soft(gone[..., 0] / REACH[0], (gone[..., 1] - MIDDLE) / REACH[1])[:, :, None] * cut
-    shape = torch.maximum(whole, parts)  # (b, t, 1, h, h)
+    low = beside(gone / Camera.margin, draws)
+    shape = torch.maximum(torch.maximum(whole, low), parts)  # (b, t, 1, h, h)
 
     painted = looked_up(0.5 * still.flip(-1, -2) + 0.7 * colour[..., None, None], gone)
-    goes = torch.where(cut, torch.lerp(looked_up(still, gone), painted, parts), painted)
+    goes = torch.lerp(looked_up(still, gone), painted, torch.where(cut | (low > parts), parts, 1.0))
     sides = torch.sign(x) * (0.34 + 0.45 * x.abs())
     aside = looked_up(still, torch.stack([sides, y], -1).expand(len(still), 1, -1, -1, -1))[:, 0]
     ground = still + soft(x / HIDDEN[0], (y - MIDDLE) / HIDDEN[1]) * (aside - still)
     return ground[:, None] + shape * (goes - ground[:, None]), path
+
+
+def accompanied(frames: Tensor, still: Tensor, path: Path, draws: Tensor) -> Tensor:
+    """Frames `(b, t, 3, s, s)` of a canvas that was filmed by `path`, in which what lies low at the sides of pictures
+    `(b, 3, h, h)` goes along with what acts.
+    """
+    size = frames.shape[-1]
+    grid, slack = looked_at(path, size) / 2, slack_of(path, size)
+    gone = torch.stack([grid[..., 0] - slack[..., None], grid[..., 1]], -1) - path.way[:, :, None, None]
+    return torch.lerp(frames, looked_up(still, gone * Camera.margin), beside(gone, draws))
+
+
+def beside(gone: Tensor, draws: Tensor) -> Tensor:
+    """How much of what was at `gone`, `(b, t, h, h, 2)` in frame widths, is to go along, `(b, t, 1, h, h)`: one of six
+    `draws`' last says for each side whether something does, and two where it is.
+
+    By whatever is small, low and goes, readers that never saw that told a pan: beside each animal runs a hare, and by
+    it alone walks were read as 0.15 to 0.26 with a pan of 0.2 against them; without it as 0.25 to 0.31, and with none.
+    """
+    there, across, down = draws[:, -BESIDE:, None, None, None].unflatten(1, (3, 2)).unbind(1)  # (b, 2, 1, 1, 1)
+    x, y = gone[:, None].unbind(-1)  # (b, 1, t, h, h)
+    sides = torch.tensor([-1.0, 1.0], device=gone.device)[:, None, None, None]
+    each = soft((x - sides * (0.3 + 0.12 * across)) / 0.12, (y - 0.32 - 0.05 * down) / 0.1) * (there > -0.4)
+    return each.amax(1)[:, :, None]
 
 
 def looked_up(still: Tensor, places: Tensor) -> Tensor:

@@ -68,12 +68,9 @@ class Camera(nn.Module):
         `acts`: whether something goes its way on them.
         """
         b, t = canvas.shape[:2]
-        at = (torch.arange(size, device=path.pan.device) + 0.5) * 2 / size - 1
-        scaled = at * torch.exp(-path.zoom)[..., None]  # (b, t, s)
-        x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * path.share(at[None] / 2)[:, None])[..., None]
-        grid = torch.stack([x, scaled[..., None].expand_as(x)], -1)
+        grid = looked_at(path, size)
         if acts:
-            grid = self.follow(grid, path, path.slack(at[None] / 2, path.home[:, 1:] + FEET))
+            grid = self.follow(grid, path, slack_of(path, size))
         places = grid.flatten(0, 1) / self.margin
         flat = F.grid_sample(canvas.flatten(0, 1).float(), places, padding_mode="border", align_corners=False)
         return flat.unflatten(0, (b, t))
@@ -99,6 +96,24 @@ class Camera(nn.Module):
     def nearness(offset: Tensor, extent: Tensor) -> Tensor:
         """How much what lies so many frame widths from home, `(..., 2)`, belongs to what acts: 1 there, 0 far away."""
         return soft(offset[..., 0] / extent[0], offset[..., 1] / extent[1])
+
+
+def looked_at(path: Path, size: int) -> Tensor:
+    """Where on a canvas each pixel of a frame is looked up, `(b, t, size, size, 2)`, in half frame widths."""
+    at = middles(size, path)
+    scaled = at * torch.exp(-path.zoom)[..., None]  # (b, t, s)
+    x = scaled[:, :, None, :] + 2 * (path.pan[..., None] * path.share(at[None] / 2)[:, None])[..., None]
+    return torch.stack([x, scaled[..., None].expand_as(x)], -1)
+
+
+def slack_of(path: Path, size: int) -> Tensor:
+    """That of what acts, in each row of a frame, `(b, t, size)`."""
+    return path.slack(middles(size, path)[None] / 2, path.home[:, 1:] + FEET)
+
+
+def middles(size: int, path: Path) -> Tensor:
+    """Of the pixels of a row, in half frame widths from its own."""
+    return (torch.arange(size, device=path.pan.device) + 0.5) * 2 / size - 1
 
 
 def soft(x: Tensor, y: Tensor) -> Tensor:

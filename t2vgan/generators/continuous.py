@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.generators.animated import DRAWS, animated
+from t2vgan.generators.animated import DRAWS, accompanied, animated
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
@@ -180,7 +180,8 @@ class Continuous(nn.Module):
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
         moving, seen = animated(still.float(), path, times, shape)
-        trial.moving = self.filmed(moving, seen, acts=False), self.filmed(turned, path)
+        herd = accompanied(self.steering.camera.film(turned, path, self.size), still.float(), path, shape)
+        trial.moving = self.filmed(moving, seen, acts=False), bounded(herd.transpose(1, 2), training=False)
         return trial
 
     def filmed(self, canvas: Tensor, path: Path, *, acts: bool = True) -> Tensor:
