@@ -153,7 +153,7 @@ class Continuous(nn.Module):
     def shoot(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor, Path]:
         """The video, where each word was looked at on its canvases, and how these moved before the camera."""
         content, steered, canvas, maps = self.paint(z, text, times)
-        mirrored = self.mirror.decide(z, content, text)
+        mirrored = self.mirror.decide(unit(z), content, text)
         canvas, maps = self.mirror(mirrored, canvas, maps)
         path = self.steering.path(to_the_right(steered.numbers.detach(), mirrored), content, text, times, mirrored)
         if self.training and self.chance is not None:
@@ -190,9 +190,8 @@ class Continuous(nn.Module):
 
     def coded(self, z: Tensor, text: TextFeatures) -> tuple[Tensor, Steered]:
         """Content code and what steers."""
-        z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
-        content = self.content(torch.cat([z, text.sentence], 1))
-        return content, self.steering(z, content, text)
+        content = self.content(torch.cat([unit(z), text.sentence], 1))
+        return content, self.steering(unit(z), content, text)
 
     def paint(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Steered, Tensor, Tensor]:
         """Content code, what steers, canvases `(b, t, 3, h, w)` before the mirror, and where words were looked at."""
@@ -242,3 +241,8 @@ class Continuous(nn.Module):
                 maps = attention.transpose(1, 2).unflatten(2, x.shape[-2:])
         assert rgb is not None
         return x, rgb, maps
+
+
+def unit(z: Tensor) -> Tensor:
+    """Noise `(b, z_dim)` of a mean square of 1 (Karras et al. 2018, section 4.2)."""
+    return z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)

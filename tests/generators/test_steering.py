@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from t2vgan.generators.animated import DRAWS, PARTS, animated
+from t2vgan.generators.animated import BESIDE, DRAWS, PARTS, accompanied, animated
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
 from t2vgan.generators.steering import EXTENTS, HOMES, STRIDE, SWING, Steering, to_the_right
@@ -56,7 +56,7 @@ def test_a_camera_begins_nearly_at_rest_and_nothing_goes_beyond_its_reach(weight
     numbers, held, _ = made(torch.ones(2, 2), torch.ones(2, 4), make_text([2, 3], dim=3))
     assert numbers.abs().max() <= 1
     if weight:
-        assert numbers[:, :2].abs().min() > 0.9
+        assert held[:, :2].abs().min() > 0.9
     else:
         assert numbers[:, :2].abs().max() < 0.3 and numbers[:, 3].max() < -0.9, "hardly a pan, a zoom, a leap"
         assert held[:, :2].abs().max() == 0
@@ -149,6 +149,7 @@ def test_a_trial_moves_canvases_by_the_numbers_that_were_drawn(generator: Contin
         assert generator.trial is not None
         numbers = to_the_right(generator.trial.numbers, ~generator.trial.mirrored)
         numbers[:, 0] += pan
+        chance[:, -BESIDE:] = -3.0  # nothing beside them goes along
         chance[:, :4] = torch.erfinv(numbers) * 2**0.5
         generator.chance = chance
         with torch.no_grad():
@@ -167,9 +168,9 @@ def before_a_still(make_text: MakeText, draws: Tensor, *, way: float = 0.0, pan:
 
 @pytest.fixture
 def draws() -> Tensor:
-    drawn = 2 * torch.rand(8, DRAWS, generator=torch.Generator().manual_seed(0)) - 1
+    drawn = 2 * torch.rand(8, DRAWS - BESIDE, generator=torch.Generator().manual_seed(0)) - 1
     drawn[:, 0], drawn[:, 6:9] = -1.0, 1.0  # nothing is cut out; bright
-    return drawn
+    return torch.cat([drawn, torch.full((8, BESIDE), -1.0)], 1)  # nothing low goes along
 
 
 def test_what_goes_before_a_still_goes_by_its_way(make_text: MakeText, draws: Tensor):
@@ -230,3 +231,34 @@ def test_legs_swing_from_two_fifths_of_a_training_on(make_text: MakeText):
         assert float(path.swing) == pytest.approx(share * SWING)
         for now, (first, last) in ((path.home[0], HOMES), (path.extent, EXTENTS)):
             torch.testing.assert_close(now, torch.lerp(torch.tensor(first), torch.tensor(last), share))
+
+
+def a_hare(draws: Tensor) -> Tensor:
+    """Dark pictures with something small, low and bright at their left; whatever lies there is to go along."""
+    draws[:, -BESIDE:] = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    still = torch.zeros(8, 3, 80, 80)
+    still[:, :, 64:68, 14:18] = 1.0  # 0.3 frame widths from the middle and 0.325 below it, on a canvas of 1.25
+    return still
+
+
+def test_what_is_small_and_low_goes_along_with_what_acts_in_canvases(make_text: MakeText, draws: Tensor):
+    moves, still = path([0.0, 0.0, 0.0, -1.0], make_text), a_hare(draws)
+    moves = moves._replace(pan=torch.zeros(8, 2), zoom=torch.zeros(8, 2))
+    moves = moves._replace(way=torch.tensor([[0.0, 0.0], [0.125, 0.0]]).expand(8, -1, -1))
+    frames = torch.full((8, 2, 3, 64, 64), -1.0)
+    seen = accompanied(frames, still, moves, draws)
+    bright = seen[:, :, 0] > 0.5
+    assert bright[:, 0].sum() > 8 * 4
+    torch.testing.assert_close(bright[:, 1, :, 8:], bright[:, 0, :, :-8])
+    assert seen[:, :, :, :40].max() < -0.99, "nothing above it"
+    draws[:, -BESIDE:] = -1.0
+    torch.testing.assert_close(accompanied(frames, still, moves, draws), frames)
+
+
+def test_what_is_small_and_low_goes_along_before_a_still(make_text: MakeText, draws: Tensor):
+    moves, still = path([0.0, 0.0, 0.0, -1.0], make_text), a_hare(draws)
+    moves = moves._replace(pan=torch.zeros(8, 2), way=torch.tensor([0.0, 0.125]).view(1, 2, 1).expand(8, -1, 2))
+    draws[:, 9 : 9 + PARTS] = 1.0  # the parts are at the right
+    canvas, _ = animated(still, moves, torch.zeros(8, 2), draws)
+    torch.testing.assert_close(canvas[:, 1, 0, 72:76, 22:26], canvas[:, 0, 0, 64:68, 14:18], atol=0.01, rtol=0)
+    assert canvas[:, 1, 0, 72:76, 22:26].min() > 0.9
