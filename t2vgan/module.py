@@ -134,7 +134,8 @@ class T2VGAN(L.LightningModule):
         chosen = self.draw(clips, "frames", lambda g: strided(t, most, g))
         z = self.noise(clips)
         twin = self.twin(clips, text, chosen) if torch.is_grad_enabled() else None
-        steered: Any = self.generator if hasattr(self.generator, "numbers") else None
+        asked = any(self.wanted(side, name, "needs_trial") for side in ("g", "d") for name in self.discriminators)
+        steered: Any = self.generator if asked and hasattr(self.generator, "numbers") else None
         if steered is not None:
             steered.chance = self.draw(clips, "trial", lambda g: torch.randn(steered.chances, generator=g))
             steered.still = clips.video[:, :, t // 2]
@@ -145,7 +146,7 @@ class T2VGAN(L.LightningModule):
         real, draws = pick(clips.video, chosen), self.draw(clips, "augment", lambda g: torch.rand(4, generator=g))
         self.signs.update(motion_signs(real, fake))
         real, fake = self.augment(real, draws), self.augment(fake, draws)
-        trial: Trial | None = getattr(self.generator, "trial", None)
+        trial: Trial | None = getattr(self.generator, "trial", None) if asked else None
         other = fake
         if trial is not None:
             other = self.augment(trial.video if self.generator.continuous else pick(trial.video, chosen), draws)

@@ -174,6 +174,16 @@ def test_what_steers_is_read_without_noise(words: TextPipeline, make_clips: Make
     assert not torch.equal(stills, canvases)
 
 
+def test_nothing_is_tried_that_no_loss_asks_for(words: TextPipeline, make_clips: MakeClips):
+    """Without trials all else is drawn as before."""
+    wanted = one_critic(losses={"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "g/frames/mirror": 1.0})
+    game, plain = assemble.model(wanted, words), assemble.model(one_critic(), words)
+    look, without = (look_of(each, make_clips(range(2)))["frames"] for each in (game, plain))
+    assert look.trial is not None and game.generator.trial is not None
+    assert without.trial is None and plain.generator.trial is None
+    assert all(torch.equal(one, other) for one, other in zip(look.fake, without.fake, strict=True))
+
+
 def test_a_twin_is_another_clip_of_the_same_captions(words: TextPipeline, make_clips: MakeClips):
     wanted = one_critic(losses={"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "g/frames/energy": 1.0})
     game, plain = assemble.model(wanted, words), assemble.model(one_critic(), words)
