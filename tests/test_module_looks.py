@@ -156,11 +156,14 @@ def test_real_and_fake_are_seen_in_the_same_noise_which_is_the_clip_s_own(words:
     assert grains[0].std() == pytest.approx(0.3, rel=0.2)
 
 
-def test_what_steers_is_read_without_noise(words: TextPipeline, make_clips: MakeClips):
+def with_eyes(words: TextPipeline, *losses: str, **given: Any) -> T2VGAN:
     critic = {"name": "projected", "frames": 2, "see_size": 32, "channels": 4, "width": 8, "match": True}
-    losses = {f"{side}/frames/{name}": 1.0 for side in "dg" for name in ("hinge", "steer")}
-    given = {"discriminators": {"frames": critic}, "losses": losses, "clips": 100, "augment": {"noise": 0.3}}
-    game = assemble.model(smoke(**given), words)
+    weights = {f"{side}/frames/{name}": 1.0 for side in "dg" for name in losses}
+    return assemble.model(smoke(discriminators={"frames": critic}, losses=weights, clips=100, **given), words)
+
+
+def test_what_steers_is_read_without_noise(words: TextPipeline, make_clips: MakeClips):
+    game = with_eyes(words, "hinge", "steer", augment={"noise": 0.3})
     look = look_of(game, make_clips(range(3)))["frames"]
     assert len(look.clear) == 1 and look.clear[0].shape == look.real[-1].shape
     game.augment.noise = 0.0
@@ -176,11 +179,10 @@ def test_what_steers_is_read_without_noise(words: TextPipeline, make_clips: Make
 
 def test_nothing_is_tried_that_no_loss_asks_for(words: TextPipeline, make_clips: MakeClips):
     """Without trials all else is drawn as before."""
-    wanted = one_critic(losses={"d/frames/hinge": 1.0, "g/frames/hinge": 1.0, "g/frames/mirror": 1.0})
-    game, plain = assemble.model(wanted, words), assemble.model(one_critic(), words)
+    game, plain = with_eyes(words, "hinge", "steer", augment={}), with_eyes(words, "hinge", augment={})
     look, without = (look_of(each, make_clips(range(2)))["frames"] for each in (game, plain))
-    assert look.trial is not None and game.generator.trial is not None
-    assert without.trial is None and plain.generator.trial is None
+    assert look.trial is not None and look.moved and game.generator.trial is not None
+    assert without.trial is None and not without.moved and plain.generator.trial is None
     assert all(torch.equal(one, other) for one, other in zip(look.fake, without.fake, strict=True))
 
 
