@@ -165,16 +165,20 @@ class Told(nn.Module):
     Adam moves each of the hundreds of weights behind a number by the learning rate at once: a pace in frame widths per
     second went by more than what tells a walk from a run, at every step. `pace` slows these weights down (equalised
     learning rates; Karras et al. 2018, section 4.1). A word adds the same whatever the others are, so that what a word
-    steers carries over to sentences that were never seen. `hidden` features of each word, if any, tell what it adds:
-    linear ones let every word of a sentence add a little, and what is to be nothing never was.
+    steers carries over to sentences that were never seen.
+
+    With `hidden` features of each word these say what it tells of a number, and how much it counts beside the others (a
+    softmax over the words). Sums let every word of a sentence add a little: by these runs went at 0.43 where readings
+    said 0.54, and what rests at 0.10.
     """
 
     def __init__(
         self, *, dim: int, text_dim: int, numbers: int, spread: float = 0.0, pace: float = 1 / 16, hidden: int = 0
     ) -> None:
         super().__init__()
-        self.pace = pace
-        self.of_content, last = nn.Linear(dim, numbers), nn.Linear(hidden or text_dim, numbers, bias=False)
+        self.pace, self.hidden = pace, hidden
+        self.of_content = nn.Linear(dim, numbers)
+        last = nn.Linear(hidden or text_dim, 2 * numbers if hidden else numbers, bias=False)
         nn.init.normal_(self.of_content.weight, std=spread / math.sqrt(dim) / pace)
         nn.init.zeros_(self.of_content.bias)
         nn.init.zeros_(last.weight)
@@ -182,8 +186,12 @@ class Told(nn.Module):
 
     def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
         with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
-            said = (self.of_word(text.words.float()) * text.mask[..., None]).sum(1)
-            return self.pace * (self.of_content(content.float()) + 0.5 * said)
+            of_words, mask = self.of_word(text.words.float()), text.mask[..., None]
+            if self.hidden:
+                of_words, counts = of_words.chunk(2, -1)
+                # As loud as a sum over eight words: by gains of 4 to 16 numbers come out alike.
+                of_words = 8 * of_words * counts.masked_fill(~mask, float("-inf")).softmax(1)
+            return self.pace * (self.of_content(content.float()) + 0.5 * (of_words * mask).sum(1))
 
 
 class Mirror(nn.Module):
