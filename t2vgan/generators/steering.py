@@ -53,7 +53,7 @@ class Steering(nn.Module):
         self.extents: Tensor
         layers = [nn.Linear(z_dim, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2)]
         self.free = nn.Sequential(*layers)  # how a camera moves that no word speaks of
-        self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=2.0)  # how far; words take it away
+        self.leave = Told(dim=dim, text_dim=text_dim, numbers=2, pace=1.0, hidden=64)  # how far; words take it away
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
         self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
 

@@ -40,10 +40,11 @@ NO_GRADIENT = (
     "mirror.of_content.bias",
     "mirror.of_word.weight",
     *(f"steering.free.{i}.{what}" for i in (0, 2, 4) for what in ("weight", "bias")),
-    *(f"steering.leave.{what}" for what in ("of_content.weight", "of_content.bias", "of_word.weight")),
-    "steering.steer.of_content.weight",  # the loss `steer` trains them
-    "steering.steer.of_content.bias",
-    *(f"steering.steer.of_word.{what}" for what in ("0.weight", "0.bias", "2.weight")),
+    *(  # the loss `steer` trains them
+        f"steering.{number}.{what}"
+        for number in ("steer", "leave")
+        for what in ("of_content.weight", "of_content.bias", "of_word.0.weight", "of_word.0.bias", "of_word.2.weight")
+    ),
     "growing.1.second.bias",  # taken away by the batch normalisation that follows
     "growing.1.skip.bias",
     "still.1.second.bias",
