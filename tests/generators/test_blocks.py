@@ -132,6 +132,38 @@ def test_what_a_word_steers_does_not_depend_on_the_others(make_text: MakeText):
     assert change.abs().min() > 0
 
 
+def test_words_that_count_outweigh_all_others(make_text: MakeText):
+    """A sum follows every word of a long sentence; here one word decides, wherever it stands and whatever is padded."""
+    torch.manual_seed(0)
+    told, text, content = (
+        Told(dim=4, text_dim=TEXT_DIM, numbers=1, hidden=16, pace=1.0),
+        make_text([9, 7]),
+        torch.zeros(2, 4),
+    )
+    assert told(content, text).abs().max() == 0
+    verbs = torch.randn(2, TEXT_DIM)
+    optim = torch.optim.Adam(told.parameters(), lr=0.01)
+    for step in range(300):
+        said = make_text([9, 7], seed=step)
+        said.words[0, step % 9], said.words[1, step % 7] = verbs[0], verbs[1]
+        (told(content, said) - torch.tensor([[1.0], [-1.0]])).square().mean().backward()
+        optim.step()
+        optim.zero_grad()
+    new = make_text([9, 9], seed=1000)
+    new.words[0, 4], new.words[1, 7] = verbs[0], verbs[1]
+    with torch.no_grad():
+        one, other = told(content, new)[:, 0].tolist()
+    assert one == pytest.approx(1.0, abs=0.3) and other == pytest.approx(-1.0, abs=0.3)
+
+
+def test_padding_tells_nothing(make_text: MakeText):
+    told, text = Told(dim=4, text_dim=TEXT_DIM, numbers=2, hidden=16), make_text([2, 5])
+    nn.init.normal_(told.of_word[2].weight)
+    text.words[0, 2:] = 7.0
+    alone = TextFeatures(text.sentence[:1], text.words[:1, :2], text.mask[:1, :2])
+    torch.testing.assert_close(told(torch.zeros(2, 4), text)[:1], told(torch.zeros(1, 4), alone))
+
+
 def test_a_step_of_the_optimizer_moves_what_is_steered_by_little(make_text: MakeText):
     """By some thousandths, where a plain layer of as many weights moves by tenths."""
     content, text = torch.ones(1, 256), make_text([5])
