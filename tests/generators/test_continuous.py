@@ -13,10 +13,10 @@ from t2vgan.shapes import TextFeatures
 MakeText = Callable[..., TextFeatures]
 
 
-def generator_of(*, attend_at: int) -> Continuous:
+def generator_of(*, attend_at: int = 8, **options: bool) -> Continuous:
     """With every weight a little off its start, so that branches which begin at zero take part."""
     torch.manual_seed(0)
-    generator = Continuous(text_dim=12, size=32, z_dim=8, dim=32, width=16, attend_at=attend_at)
+    generator = Continuous(text_dim=12, size=32, z_dim=8, dim=32, width=16, attend_at=attend_at, **options)
     for p in generator.parameters():
         p.data += 0.02 * torch.randn_like(p)
     return generator
@@ -59,3 +59,43 @@ def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas():
     ground, actor = torch.zeros(1, 1, 3, 20, 20), torch.ones(1, 2, 3, *whole(places, cut=True).shape[-2:])
     shown = before(ground, actor, torch.tensor(HOMES[-1]), torch.tensor(EXTENTS[-1]))
     assert shown[..., 11, 8].min() > 0.95 and shown[..., 0, :].max() == 0
+
+
+def test_a_content_code_of_unit_size_does_not_grow(make_text: MakeText):
+    """Nor does what reads it, whatever its weights and the encoder of sentences come to."""
+    text, z = make_text([3, 4]), torch.randn(2, 8)
+    sizes = {}
+    for unit in (False, True):
+        generator = generator_of(unit_content=unit)
+        for factor in (1.0, 100.0):
+            generator.content[2].weight.data *= factor
+            louder = TextFeatures(factor * text.sentence, text.words, text.mask)
+            sizes[unit, factor] = float(generator.coded(z, louder)[0].square().mean().sqrt())
+    assert sizes[False, 100.0] > 10 * sizes[False, 1.0]
+    assert abs(sizes[True, 1.0] - 1) < 1e-2 and abs(sizes[True, 100.0] - 1) < 1e-2
+
+
+def test_what_is_tried_has_company_where_asked(make_text: MakeText):
+    text, times, moved = make_text([3] * 4), (torch.arange(3) / 4).repeat(4, 1), {}
+    for company in (False, True):
+        generator = generator_of(company=company)
+        generator.chance = torch.randn(4, generator.chances, generator=torch.Generator().manual_seed(0))
+        generator.chance[:, -6:-4] = 2.0  # something low at either side goes along
+        generator.still = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            generator(torch.ones(4, 8), text, times)
+        assert generator.trial is not None
+        moved[company] = generator.trial.moving
+    for one, other in zip(moved[False], moved[True], strict=True):
+        apart = (one - other).abs().amax((0, 1, 2, 4))
+        assert apart[:8].max() < 1e-3 < 0.1 < apart[20:].max(), "only what is low"
+
+
+def test_words_that_count_steer_where_asked(make_text: MakeText):
+    plain, counted = generator_of(), generator_of(words_count=True)
+    assert plain.steering.steer.hidden == plain.steering.leave.hidden == 0
+    assert counted.steering.steer.hidden == counted.steering.leave.hidden == 64
+    text, z = make_text([3, 4]), torch.randn(2, 8)
+    other = TextFeatures(text.sentence, text.words.flip(0), text.mask)
+    one, two = (counted.coded(z, each)[1].held for each in (text, other))
+    assert not torch.allclose(one, two)
