@@ -82,8 +82,8 @@ def accompanied(frames: Tensor, still: Tensor, path: Path, draws: Tensor) -> Ten
 
 
 def beside(gone: Tensor, draws: Tensor) -> Tensor:
-    """How much of what was at `gone`, `(b, t, h, h, 2)` in frame widths, is to go along, `(b, t, 1, h, h)`: one of six
-    `draws`' last says for each side whether something does, and two where it is.
+    """How much of what was at `gone`, `(b, t, h, h, 2)` in frame widths, is to go along, `(b, t, 1, h, h)`. Of the last
+    six `draws` one for each side says whether something does, at -1 nothing, and two where it is.
 
     By whatever is small, low and goes, readers that never saw that told a pan: beside each animal runs a hare, and by
     it alone walks were read as 0.15 to 0.26 with a pan of 0.2 against them; without it as 0.25 to 0.31, and with none.

@@ -178,7 +178,7 @@ class Continuous(nn.Module):
         drawn, z, shape = chance.split([self.numbers, self.z_dim, DRAWS], 1)
         drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
         if not self.company:
-            shape[:, -BESIDE:] = -1.0
+            shape[:, -BESIDE:] = -1.0  # nothing goes along
         trial = trial_of(self.mirror, canvas)
         sides, turned = ~trial.mirrored, canvas.flip(-1)
         path = self.steering.path(to_the_right(steered.numbers, sides), content, text, times, sides)
@@ -187,9 +187,11 @@ class Continuous(nn.Module):
         trial.drawn, trial.others = drawn, self.coded(z, text)[1].numbers
         path = self.steering.path(drawn, content, text, times, sides)
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
-        moving, seen = animated(still.float(), path, times, shape)
+        still = still.float()
+        moving, seen = animated(still, path, times, shape)
         frames = self.steering.camera.film(turned, path, self.size)
-        frames = accompanied(frames, still.float(), path, shape) if self.company else frames
+        if self.company:
+            frames = accompanied(frames, still, path, shape)
         trial.moving = self.filmed(moving, seen, acts=False), bounded(frames.transpose(1, 2), training=False)
         return trial
 
