@@ -335,8 +335,8 @@ def load_model(
                 f"tensors of its {name} are not those of this one, such as {min(odd)}; train anew, or use that version"
             )
         part.load_state_dict(mine)
-    if hasattr(game.ema_generator, "steering") and "clips_seen" in card:
-        game.ema_generator.steering.grow(card["clips_seen"] / experiment.clips)  # type: ignore[operator,union-attr]
+    if "clips_seen" in card:
+        game.grow(card["clips_seen"] / experiment.clips)
     return game.to(device).eval(), experiment
 
 

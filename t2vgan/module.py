@@ -77,10 +77,7 @@ class T2VGAN(L.LightningModule):
         g_optim = self.optimizers()[0]  # type: ignore[index]
         d_optim = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]  # raw: Lightning then counts one step per round
         self.set_rates(g_optim, d_optim)
-        for generator in (self.generator, self.ema_generator):
-            if hasattr(generator, "steering"):
-                generator.steering.grow(self.done)  # type: ignore[operator,union-attr]
-
+        self.grow(self.done)
         micros = clips.split(self.config.trainer.accumulate)  # one, unless gradients are accumulated
         heard = [self.hear(micro) for micro in micros]
         play = self.round if self.graphs is None else self.graphs.round
@@ -92,6 +89,12 @@ class T2VGAN(L.LightningModule):
             logged = {name: value for name, value in self.latest.items() if name.startswith(side)}
             self.log_dict({**logged, f"{side}/grad_norm": self.signs[f"{side}/grad_norm"]})
         self.log("clips_seen", self.clips_seen.float())
+
+    def grow(self, done: float) -> None:
+        """As far as generators have when so much is done; in a run that began with another, from its first round on."""
+        for generator in (self.generator, self.ema_generator):
+            if hasattr(generator, "steering"):
+                generator.steering.grow(1.0 if self.config.start else done)  # type: ignore[operator,union-attr]
 
     def round(self, micros: list[Clips], heard: list[Heard], g_optim: Any, d_optim: Any) -> None:
         """One step of each player. Nothing here waits for a GPU but `advance`, where it is not captured."""

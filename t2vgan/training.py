@@ -20,7 +20,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import assemble, cluster, ranks, resume, runs, sealed
+from t2vgan import assemble, cluster, ranks, resume, runs, sealed, warm_start
 from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
@@ -199,6 +199,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     with ranks.first_one_alone():
         parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
     saved = check_checkpoint_fits(checkpoint, parts.game, experiment) if checkpoint else {}
+    began = warm_start.begin(parts.game, experiment.start) if experiment.start and not checkpoint else ""
     run_dir = ranks.decided(functools.partial(claim_run_dir, experiment, go_on, fast_dev_run))
     if go_on and not ranks.rank():
         take_up(go_on, saved)
@@ -215,6 +216,8 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
         parts.game.graphs = Graphs(parts.game)
     if lightning.is_global_zero:
         print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
+        if began:
+            print(began)
         tell_of_world_size(saved, lightning.world_size)
     train(lightning, parts, checkpoint)
     if lightning.is_global_zero:
@@ -315,6 +318,8 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
         runs.refuse_unwritable(Path(experiment.run_dir or runs.RUNS))
         if experiment.run_dir:
             runs.refuse_used(Path(experiment.run_dir))
+        if experiment.start:
+            warm_start.source(experiment.start)
     check_compilable(experiment)
     check_accumulable(experiment)
     settings = experiment.trainer

@@ -62,7 +62,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "sealed",
         "tracking",
         "reports",
+        "warm_start",
     ),
+    "warm_start": ("assemble", "checkpoint", "config", "module", "runs", "sealed"),
 }
 WITHOUT_LIGHTNING = (
     "shapes",

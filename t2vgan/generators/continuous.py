@@ -12,6 +12,7 @@ steps by a warp (`camera.py`, `steering.py`).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -149,6 +150,15 @@ class Continuous(nn.Module):
 
     def forward(self, z: Tensor, text: TextFeatures, times: Tensor) -> Tensor:
         return self.shoot(z, text, times)[0]
+
+    def quiet(self, new: set[str]) -> None:
+        """What is new adds nothing at first: clips begin as they were, enlarged (Karras et al. 2018, section 3)."""
+        layers: dict[str, Any] = {f"blocks.{i}.to_rgb": block.to_rgb for i, block in enumerate(self.blocks)}
+        layers |= {f"enter.{level}": layer for level, layer in self.enter.items()}
+        for name, layer in layers.items():
+            if f"{name}.weight" in new:
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def attend(self, z: Tensor, text: TextFeatures, times: Tensor) -> tuple[Tensor, Tensor]:
         """The video, and where each word was looked at: `(b, t, l, h', w')`, which sums to one over the words."""
