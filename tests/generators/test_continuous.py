@@ -61,18 +61,20 @@ def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas():
     assert shown[..., 11, 8].min() > 0.95 and shown[..., 0, :].max() == 0
 
 
-def test_a_content_code_of_unit_size_does_not_grow(make_text: MakeText):
+def test_a_content_code_does_not_grow_beyond_its_limit(make_text: MakeText):
     """Nor does what reads it, whatever its weights and the encoder of sentences come to."""
     text, z = make_text([3, 4]), torch.randn(2, 8)
     sizes = {}
-    for unit in (False, True):
-        generator = generator_of(unit_content=unit)
+    for limit in (0.0, 2.0):
+        torch.manual_seed(0)
+        generator = generator_of(content_limit=limit)
         for factor in (1.0, 100.0):
             generator.content[2].weight.data *= factor
             louder = TextFeatures(factor * text.sentence, text.words, text.mask)
-            sizes[unit, factor] = float(generator.coded(z, louder)[0].square().mean().sqrt())
-    assert sizes[False, 100.0] > 10 * sizes[False, 1.0]
-    assert abs(sizes[True, 1.0] - 1) < 1e-2 and abs(sizes[True, 100.0] - 1) < 1e-2
+            sizes[limit, factor] = float(generator.coded(z, louder)[0].detach().square().mean().sqrt())
+    assert sizes[0.0, 100.0] > 10 * sizes[0.0, 1.0]
+    assert 0.9 * sizes[0.0, 1.0] < sizes[2.0, 1.0] < sizes[0.0, 1.0], "what is small stays as it is"
+    assert 1.9 < sizes[2.0, 100.0] < 2.0
 
 
 def test_what_is_tried_has_company_where_asked(make_text: MakeText):
