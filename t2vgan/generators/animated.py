@@ -90,7 +90,7 @@ def beside(gone: Tensor, draws: Tensor) -> Tensor:
     """
     there, across, down = draws[:, -BESIDE:, None, None, None].unflatten(1, (3, 2)).unbind(1)  # (b, 2, 1, 1, 1)
     x, y = gone[:, None].unbind(-1)  # (b, 1, t, h, h)
-    sides = torch.tensor([-1.0, 1.0], device=gone.device)[:, None, None, None]
+    sides = (2.0 * torch.arange(2, device=gone.device) - 1)[:, None, None, None]
     each = soft((x - sides * (0.3 + 0.12 * across)) / 0.12, (y - 0.32 - 0.05 * down) / 0.1) * (there > -0.4)
     return each.amax(1)[:, :, None]
 
