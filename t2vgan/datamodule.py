@@ -9,6 +9,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import os
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from t2vgan.config import Clip, Data
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, Sample, onto
+from t2vgan.system import WARNINGS_OF_SLURM
 
 Shape = tuple[int, int, int, int]
 MOST_OUTAGES = 3  # clips that are tried for one draw where none can be fetched
@@ -273,6 +277,7 @@ class ClipLoader(DataLoader[Item]):
             persistent_workers=workers > 0,
             prefetch_factor=prefetch if workers else None,
             timeout=TIMEOUT_S if workers else 0,
+            worker_init_fn=leave_signals,
             generator=torch.Generator(),  # so that the global one stays as it is
         )
         self.order, self.note, self.pin = order, note, pin
@@ -301,6 +306,25 @@ class ClipLoader(DataLoader[Item]):
                 raise ValueError(_none_left(batch.skipped))
         if skipped and not seen:
             raise ValueError(_none_left(skipped))
+
+
+def leave_signals(worker: int) -> None:
+    """In a worker: leaves to its parent what is sent to all processes of a job, by Ctrl-C, `timeout` or `scancel`.
+
+    Else it ends before the parent has saved, which then fails for want of it. SIGTERM of the parent alone ends it, also
+    while it waits for a decoder that hangs.
+    """
+    for number in (signal.SIGINT, *WARNINGS_OF_SLURM):
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _to_float(video: Tensor) -> Tensor:

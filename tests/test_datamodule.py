@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -213,6 +214,21 @@ def test_failing_clips_are_missing_from_validation() -> None:
     with pytest.warns(UserWarning, match="clip1 is left out"):
         assert [clips.indices for clips in data.val_dataloader()] == [[0, 2, 3], [8]]
     assert len(data.skipped) == 5
+
+
+def test_workers_leave_signals_of_the_whole_job_to_their_parent() -> None:
+    """As `timeout`, Ctrl-C and `scancel` send them: without its workers the parent would fail before it has saved."""
+    loader = module(train=Numbered(200), workers=2).train_dataloader()
+    batches = iter(loader)
+    next(batches)
+    workers: Any = loader._iterator._workers  # type: ignore[union-attr]
+    for name in ("TERM", "INT"):
+        subprocess.run(["kill", f"-{name}", *(str(worker.pid) for worker in workers)], check=True)
+    assert len(list(batches)) == 49 and all(worker.is_alive() for worker in workers)
+    for worker in workers:
+        worker.terminate()
+        worker.join(10)
+        assert worker.exitcode == 0
 
 
 @pytest.mark.parametrize("workers", [0, 2])
