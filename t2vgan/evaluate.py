@@ -115,11 +115,11 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
         }
         return makers, None, args.generated / "evaluation" / part
     from t2vgan import assemble
-    from t2vgan.runs import SHIPPED, chosen
+    from t2vgan.runs import PRETRAINED, chosen
 
     checkpoint = assemble.generator_file(chosen(args.checkpoint, args.experiment))
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    run = Path() if checkpoint == SHIPPED else run  # nothing is written into an installation
+    run = Path() if checkpoint in PRETRAINED.values() else run  # nothing is written into an installation
     names = args.split or assemble.reported_splits(checkpoint)
     told = args.num_clips, args.features, args.quick, args.data_root
     makers = {name: partial(model_source, checkpoint, name, *told) for name in names}

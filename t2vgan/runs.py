@@ -8,8 +8,12 @@ import subprocess
 from pathlib import Path
 
 RUNS = Path("runs")
-SHIPPED = Path(__file__).parent / "weights" / "lion_savanna.safetensors"
-PRETRAINED = "pretrained"  # the name of the model that ships
+WEIGHTS = Path(__file__).parent / "weights"
+# The models that ship, by the names that they are called by; the first is taken where nothing else is there.
+PRETRAINED = {
+    name: WEIGHTS / f"lion_savanna{name.removeprefix('pretrained')}.safetensors"
+    for name in ("pretrained", "pretrained_hd")
+}
 
 
 def new_run_dir(experiment: str, run_dir: str | None = None) -> Path:
@@ -79,13 +83,19 @@ def chosen(checkpoint: Path | None, experiment: str | None) -> Path:
 
     Relative to the current folder there may be no run at all: a fresh installation has something to show, too.
     """
-    if checkpoint is not None and checkpoint != Path(PRETRAINED):
-        return checkpoint
-    if checkpoint is None and (experiment not in (None, SHIPPED.stem) or any(map(_usable, run_dirs(experiment)))):
+    if checkpoint is not None:
+        return shipped(str(checkpoint)) if str(checkpoint) in PRETRAINED else checkpoint
+    names = {path.stem: name for name, path in PRETRAINED.items()}  # by experiment
+    if experiment not in (None, *names) or any(map(_usable, run_dirs(experiment))):
         return newest_run(experiment)
-    if not SHIPPED.is_file():
-        raise ValueError(f"no model ships with this installation ({SHIPPED} is missing): name one with --checkpoint")
-    return SHIPPED
+    return shipped(names.get(str(experiment), "pretrained"))
+
+
+def shipped(name: str) -> Path:
+    """The file of a model of PRETRAINED; ValueError where the installation has none."""
+    if not PRETRAINED[name].is_file():
+        raise ValueError(f"{name}: {PRETRAINED[name]} is missing from this installation: name one with --checkpoint")
+    return PRETRAINED[name]
 
 
 def _usable(run: Path) -> bool:

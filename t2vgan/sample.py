@@ -41,7 +41,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="a sentence in quotation marks")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help=".mp4, .gif or .png")
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="PATH", help="a run folder, a .safetensors file, or pretrained"
+        "--checkpoint",
+        type=Path,
+        metavar="PATH",
+        help="a run folder, a .safetensors file, pretrained, or pretrained_hd",
     )
     parser.add_argument("--experiment", metavar="NAME", help="the newest run of this experiment (default: of any)")
     parser.add_argument("--seed", type=int, default=0, help="other noise, other clips (default: 0)")
@@ -64,7 +67,7 @@ def main() -> None:
 
     from t2vgan.assemble import load_model
     from t2vgan.devices import spare_page_faults
-    from t2vgan.runs import SHIPPED, chosen
+    from t2vgan.runs import PRETRAINED, chosen
     from t2vgan.video.encode import write_png
 
     spare_page_faults()
@@ -82,8 +85,8 @@ def main() -> None:
     # Whether there is any is known before a file is written.
     spotlight = spotlight_of(model, args.prompts[0], z[:1], times) if args.attention else None
     write(args.output, render(model, captions, z, times), captions, fps=fps, scale=args.scale)
-    if checkpoint == SHIPPED:
-        print("by the model that ships; train your own with python -m t2vgan.fit, or name one with --checkpoint")
+    if checkpoint in PRETRAINED.values():
+        print("by a model that ships; train your own with python -m t2vgan.fit, or name one with --checkpoint")
     n = len(captions)
     print(f"{args.output}: {n} clip{'s' * (n > 1)} of {len(times)} frames, {len(times) / fps:g} s")
     if spotlight is not None:

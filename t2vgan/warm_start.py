@@ -17,7 +17,7 @@ from t2vgan.module import T2VGAN
 
 def source(start: str) -> Path:
     """The checkpoint or generator that `start` names; ConfigError where there is none."""
-    path = runs.SHIPPED if start == runs.PRETRAINED else Path(start)
+    path = runs.PRETRAINED.get(start, Path(start))
     for file in (path / "checkpoints" / "last.ckpt", path / "last.ckpt") if path.is_dir() else (path,):
         if file.is_file():
             return file
@@ -27,7 +27,8 @@ def source(start: str) -> Path:
     except ValueError as error:
         raise ConfigError(f"start: {error}") from None
     raise ConfigError(
-        f"start: there is no {path}; name a run folder, a checkpoint, a generator file, or '{runs.PRETRAINED}'"
+        f"start: there is no {path}; name a run folder, a checkpoint, a generator file, or one of: "
+        f"{', '.join(runs.PRETRAINED)}"
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from t2vgan import assemble
 from t2vgan.config import load
@@ -121,6 +124,42 @@ def test_rounds_from_the_tensors_of_a_graph_are_the_rounds_themselves(words: Tex
     assert norms_again.found[:3] == [pytest.approx(each, rel=1e-3) for each in norms.found[:3]]
     assert signs_again.keys() == signs.keys()
     assert signs_again == pytest.approx(signs | {"g/grad_norm": signs_again["g/grad_norm"]}, rel=0.15, abs=0.02)
+
+
+class FromTheHost(TorchDispatchMode):
+    """Where the code of this repository makes a tensor of numbers, or numbers of a tensor: no graph can hold either."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.name() in ("aten::lift_fresh", "aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select"):
+            frames = [frame for frame in traceback.extract_stack() if f"{Path('t2vgan')}/" in frame.filename]
+            self.found.add(f"{Path(frames[-1].filename).name}: {frames[-1].line}")
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_round_takes_nothing_from_the_host(words: TextPipeline, make_clips: MakeClips):
+    """On a GPU the capture would fail: so it did for a tensor of two numbers, which no test on a CPU had told."""
+    host = FromTheHost()
+
+    class Watched(Recorded):
+        def __call__(self, play: Play) -> Play:
+            def watched() -> None:
+                with host:
+                    play()
+
+            return super().__call__(watched)
+
+    recorded = Watched()
+    game = trained(words, batches(make_clips), recorded, options=STEER + RARE)[0]
+    # A step is skipped or not by a number where no graph is captured.
+    assert recorded.played == 4 and {where.split(":")[0] for where in host.found} == {"optim.py"}
+    game._known = None
+    with host:
+        assert game.seen == ROUNDS * BATCH
+    assert "module.py" in {where.split(":")[0] for where in host.found}, "else it would never find anything"
 
 
 def test_a_step_that_is_skipped_is_told_one_round_later(words: TextPipeline, make_clips: MakeClips):

@@ -119,11 +119,15 @@ def test_nothing_to_use_yet():
 
 
 def test_what_is_used_when_nothing_or_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    shipped = tmp_path / "lion_savanna.safetensors"
-    monkeypatch.setattr(runs, "SHIPPED", shipped)
-    with pytest.raises(ValueError, match="no model ships"):
+    shipped, large = tmp_path / "lion_savanna.safetensors", tmp_path / "lion_savanna_hd.safetensors"
+    monkeypatch.setattr(runs, "PRETRAINED", {"pretrained": shipped, "pretrained_hd": large})
+    with pytest.raises(ValueError, match=r"pretrained: .*lion_savanna\.safetensors is missing from this installation"):
         chosen(None, None)
     shipped.write_text("weights")
+    with pytest.raises(ValueError, match=r"pretrained_hd: .*lion_savanna_hd\.safetensors is missing"):
+        chosen(Path("pretrained_hd"), None)
+    large.write_text("weights")
+    assert chosen(None, "lion_savanna_hd") == chosen(Path("pretrained_hd"), None) == large
     made("lion_savanna", hour=2, generator=False)
     assert chosen(None, None) == chosen(None, "lion_savanna") == chosen(Path("pretrained"), None) == shipped
     with pytest.raises(ValueError, match="of experiment 'zebras'"):

@@ -116,9 +116,9 @@ class Continuous(nn.Module):
         waves: int = 16,
         groups: int = 4,
         attend_at: int = 8,
-        words_count: bool = False,
-        company: bool = False,
-        content_limit: float = 0.0,
+        words_count: bool = True,
+        company: bool = True,
+        content_limit: float = 2.0,
     ) -> None:
         super().__init__()
         self.z_dim, self.size, self.company, self.content_limit = z_dim, size, company, content_limit

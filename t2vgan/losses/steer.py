@@ -61,7 +61,7 @@ class Steer:
         real = read_off(play, trial)
         held, seen = trial.held, real.seen
         rest = torch.zeros_like(held[0])
-        rest[HEIGHT:] = -1
+        rest[HEIGHT:].fill_(-1)
         compared = torch.ones_like(held)
         compared[:, SPEED] = real.way
         error = (compared * seen * held - real.mean).square() + self.calm * (held - rest).square()

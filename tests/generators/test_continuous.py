@@ -94,7 +94,7 @@ def test_what_is_tried_has_company_where_asked(make_text: MakeText):
 
 
 def test_words_that_count_steer_where_asked(make_text: MakeText):
-    plain, counted = generator_of(), generator_of(words_count=True)
+    plain, counted = generator_of(words_count=False), generator_of(words_count=True)
     assert plain.steering.steer.hidden == plain.steering.leave.hidden == 0
     assert counted.steering.steer.hidden == counted.steering.leave.hidden == 64
     text, z = make_text([3, 4]), torch.randn(2, 8)

@@ -43,7 +43,7 @@ NO_GRADIENT = (
     *(  # the loss `steer` trains them
         f"steering.{number}.{what}"
         for number in ("steer", "leave")
-        for what in ("of_content.weight", "of_content.bias", "of_word.weight")
+        for what in ("of_content.weight", "of_content.bias", "of_word.0.weight", "of_word.0.bias", "of_word.2.weight")
     ),
     "growing.1.second.bias",  # taken away by the batch normalisation that follows
     "growing.1.skip.bias",
