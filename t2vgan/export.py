@@ -64,6 +64,8 @@ def without_places(config: dict[str, Any], card: dict[str, Any], source: Path) -
             dataset[key] = Path(dataset[key]).name
     bare = {**config, "data": {**data, "dataset": dataset}, "run_dir": None}
     bare.pop("cluster", None)
+    if bare.get("start"):  # that there was one is told: legs had grown from the first round on
+        bare["start"] = Path(bare["start"]).name
     places = {"run": card.get("run"), "exported_from": source.as_posix()}
     return bare, {**card, **{key: "/".join(Path(place).parts[-3:]) for key, place in places.items() if place}}
 

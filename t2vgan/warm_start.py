@@ -61,7 +61,7 @@ def learned(path: Path) -> tuple[dict[str, Tensor], Any]:
         if wrong := sealed.damage(path):
             raise ConfigError(f"start: {path} is damaged ({wrong}); name another checkpoint")
         content = sealed.read(path)
-        there = {name: value for name, value in content["state_dict"].items() if name != "clips_seen"}
+        there = {name: value for name, value in content.get("state_dict", {}).items() if name != "clips_seen"}
         return there, content.get("vectors")
     try:
         tensors, _, card = load_generator(path)

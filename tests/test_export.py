@@ -45,6 +45,15 @@ def test_half_precision_halves_the_file_and_hardly_changes_the_clips(
     assert 0 < (clips[0] - clips[1]).abs().max() < 0.05
 
 
+def test_where_a_run_began_is_told_without_the_folders_of_this_machine(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors, config_, card = load_generator(run / "checkpoints" / "generator.safetensors")
+    save_generator(tmp_path / "own.safetensors", tensors, {**config_, "start": "/home/somebody/runs/00003"}, card)
+    call(monkeypatch, tmp_path / "own.safetensors", "-o", tmp_path / "shared.safetensors")
+    assert load_generator(tmp_path / "shared.safetensors")[1]["start"] == "00003"
+
+
 @pytest.mark.parametrize(
     ("output", "words"),
     [

@@ -90,6 +90,7 @@ def test_legs_are_there_from_the_first_round_on(words: TextPipeline, run: Path):
         ("damaged.ckpt", r"start: damaged\.ckpt is damaged \(it is cut off"),
         ("damaged.safetensors", r"start: damaged\.safetensors: this is not a t2vgan generator"),
         ("others.ckpt", r"start: others\.ckpt: trained with other word vectors"),
+        ("nothing.ckpt", r"start: nothing in nothing\.ckpt fits this generator"),
         ("convlstm.ckpt", r"start: nothing in convlstm\.ckpt fits this generator \(continuous\)"),
     ],
 )
@@ -102,6 +103,7 @@ def test_mistakes(
     Path("damaged.safetensors").write_bytes(b"no such thing")
     content = {"state_dict": game_of(words).state_dict(), "vectors": "others"}
     Path("others.ckpt").write_bytes(sealed(content))
+    Path("nothing.ckpt").write_bytes(sealed({"weights": 1}))
     other = {f"generator.lstm.{name}": torch.zeros(3) for name in "ab"}
     Path("convlstm.ckpt").write_bytes(sealed({"state_dict": other}))
     with pytest.raises(ConfigError, match=said) as told:
