@@ -45,7 +45,10 @@ LENGTHS_S = (2, 15, 60)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="PATH", help="a run folder, a .safetensors file, or pretrained"
+        "--checkpoint",
+        type=Path,
+        metavar="PATH",
+        help="a run folder, a .safetensors file, pretrained, or pretrained_hd",
     )
     parser.add_argument("--experiment", default="lion_savanna", help="untrained, where no checkpoint is named")
     parser.add_argument("--size", type=int, default=64, help="pixels, where no checkpoint is named")

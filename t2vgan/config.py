@@ -136,7 +136,9 @@ class Experiment:
     seed: int = 0
     clips: int = 200_000  # clips seen in training; the length of a run
     run_dir: str | None = None  # the run's own folder; by default runs/<name>/<next number>
-    start: str | None = None  # what to begin with: a run folder, a checkpoint, a generator file, or `pretrained`
+    start: str | None = (
+        None  # what to begin with: a run folder, a checkpoint, a generator file, `pretrained`, `pretrained_hd`
+    )
     clip: Clip = field(default_factory=Clip)
     data: Data = field(default_factory=Data)
     text: Text = field(default_factory=Text)

@@ -24,7 +24,12 @@ def arguments() -> argparse.Namespace:
         prog="python -m t2vgan.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="PATH", help="a run folder, a .safetensors file, or pretrained")
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="PATH",
+        help="a run folder, a .safetensors file, pretrained, or pretrained_hd",
+    )
     add("--experiment", metavar="NAME", help="the newest run of this experiment; with --generated: whose judge to use")
     add("--generated", type=Path, metavar="DIR", help="clips of any origin, each with its caption beside it")
     add("--real", type=Path, metavar="PATH", help="with --generated: a folder or manifest of real clips")

@@ -26,7 +26,10 @@ def arguments() -> argparse.Namespace:
         prog="python -m t2vgan.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "checkpoint", type=Path, metavar="PATH", help="a run folder or a .safetensors file; pretrained: what ships"
+        "checkpoint",
+        type=Path,
+        metavar="PATH",
+        help="a run folder or a .safetensors file; pretrained, pretrained_hd: what ships",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help=f"a name in {', '.join(KINDS)}"

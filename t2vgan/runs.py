@@ -79,7 +79,7 @@ def newest_run(experiment: str | None = None) -> Path:
 
 
 def chosen(checkpoint: Path | None, experiment: str | None) -> Path:
-    """The named run folder or file, else the newest run that can be used, else the model that ships.
+    """The named run folder or file, else the newest run that can be used, else a model that ships.
 
     Relative to the current folder there may be no run at all: a fresh installation has something to show, too.
     """

@@ -127,7 +127,9 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
         **saved,
     )
     return [
-        EMA(halflife_clips=experiment.ema.halflife_clips, rampup=experiment.ema.rampup),
+        EMA(
+            halflife_clips=experiment.ema.halflife_clips, rampup=math.inf if experiment.start else experiment.ema.rampup
+        ),
         Cost(folder=run_dir),
         VitalSigns(every_steps=experiment.trainer.log_every_steps),
         Doctor(

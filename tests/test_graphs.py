@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from t2vgan.text import TextPipeline
 
 MakeClips = Callable[..., Clips]
 BATCH, ROUNDS = 4, 8
+PACKAGE = f"{Path(assemble.__file__).parent}{os.sep}"
 EYES = [
     *(f"discriminators.eyes.{o}" for o in ("name=projected", "frames=2", "see_size=32", "width=8", "match=true")),
     *(f"losses.{t}=1.0" for t in ("d/eyes/hinge", "g/eyes/hinge", "d/eyes/words", "g/eyes/words", "g/eyes/mirror")),
@@ -135,7 +137,7 @@ class FromTheHost(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.name() in ("aten::lift_fresh", "aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select"):
-            frames = [frame for frame in traceback.extract_stack() if f"{Path('t2vgan')}/" in frame.filename]
+            frames = [frame for frame in traceback.extract_stack() if frame.filename.startswith(PACKAGE)]
             self.found.add(f"{Path(frames[-1].filename).name}: {frames[-1].line}")
         return func(*args, **(kwargs or {}))
 

@@ -95,7 +95,7 @@ class Continuous(nn.Module):
     `attend_at` pixels. With `words_count` a softmax over the words of a caption tells what steers its clip (`Told`).
     With `company` what is small and low goes along in the clips that readers of `steer` learn from. The sentence and
     the content code are kept below `content_limit`, root mean square (0: they are not): in runs that fell apart these
-    had grown to 4 to 7 and 8 to 50, from 1 and 2, and gradients with them from 25 to 900.
+    had grown to 2.6 to 6.6 and 8 to 51, from 1 and 2, and gradients with them from 25 to 900.
     """
 
     continuous = True
@@ -272,7 +272,7 @@ def unit(z: Tensor) -> Tensor:
 
 
 def limited(x: Tensor, limit: float) -> Tensor:
-    """Rows `(b, d)` whose root mean square stays below `limit`, which small ones are not changed by; 0: as they are.
+    """Rows `(b, d)` whose root mean square is kept below `limit`; small ones hardly change. 0: as they are.
 
     Brought to a size of 1 instead, a content code was six times as loud at first, and a run learned half as fast.
     """
