@@ -309,5 +309,5 @@ def test_a_rehearsal_leaves_the_runs_own_folder_alone(tmp_path: Path, monkeypatc
 def test_averages_that_a_run_begins_with_are_not_forgotten(tmp_path: Path):
     """As those of a random start are."""
     for overrides, rampup in (([], 0.1), (["start=pretrained"], float("inf"))):
-        ema = training.callbacks(load("smoke", overrides), tmp_path, None)[0]
+        ema = training.callbacks(load("smoke", overrides), tmp_path, EffNetFeatures())[0]
         assert isinstance(ema, EMA) and ema.rampup == rampup
