@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import subprocess
@@ -83,8 +84,13 @@ def chosen(checkpoint: Path | None, experiment: str | None) -> Path:
 
     Relative to the current folder there may be no run at all: a fresh installation has something to show, too.
     """
+    if checkpoint is not None and str(checkpoint) not in PRETRAINED:
+        near = difflib.get_close_matches(str(checkpoint), PRETRAINED, 1)
+        if near and not checkpoint.exists():
+            raise ValueError(f"{checkpoint}: there is no such run or file; did you mean '{near[0]}'?")
+        return checkpoint
     if checkpoint is not None:
-        return shipped(str(checkpoint)) if str(checkpoint) in PRETRAINED else checkpoint
+        return shipped(str(checkpoint))
     names = {path.stem: name for name, path in PRETRAINED.items()}  # by experiment
     if experiment not in (None, *names) or any(map(_usable, run_dirs(experiment))):
         return newest_run(experiment)
