@@ -136,7 +136,7 @@ def test_what_is_used_when_nothing_or_something_is_named(tmp_path: Path, monkeyp
     assert chosen(None, None) == chosen(None, "zebras") == zebra
     assert chosen(Path("pretrained"), None) == chosen(None, "lion_savanna") == shipped
     assert chosen(Path("x"), None) == Path("x")
-    with pytest.raises(ValueError, match="pretraned: there is no such run or file; did you mean 'pretrained'?"):
+    with pytest.raises(ValueError, match=r"pretraned: there is no such run or file; did you mean 'pretrained'"):
         chosen(Path("pretraned"), None)
 
 
