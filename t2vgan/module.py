@@ -23,7 +23,7 @@ from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
 from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
 from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, schedule
-from t2vgan.rounds import Heard, Look, Pairs, Term, Told
+from t2vgan.rounds import Heard, Look, Pairs, Term, Told, grow
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video, onto
 
@@ -48,7 +48,7 @@ class T2VGAN(L.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.config, self.text_pipeline, self.terms, self.augment = config, text_pipeline, terms, augment
-        self.text_encoder, self.generator = text_encoder, generator
+        self.text_encoder, self.generator, self.grown = text_encoder, generator, 1.0
         self.discriminators, self.critic_text = nn.ModuleDict(discriminators), critic_text
         self.ema_text_encoder = copy.deepcopy(text_encoder).eval().requires_grad_(False)
         self.ema_generator = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -92,9 +92,8 @@ class T2VGAN(L.LightningModule):
 
     def grow(self, done: float) -> None:
         """As far as generators have when so much is done; in a run that began with another, from its first round on."""
-        for generator in (self.generator, self.ema_generator):
-            if hasattr(generator, "steering"):
-                generator.steering.grow(1.0 if self.config.start else done)  # type: ignore[operator,union-attr]
+        self.grown = done
+        grow([self.generator, self.ema_generator], 1.0 if self.config.start else done)
 
     def round(self, micros: list[Clips], heard: list[Heard], g_optim: Any, d_optim: Any) -> None:
         """One step of each player. Nothing here waits for a GPU but `advance`, where it is not captured."""
@@ -236,11 +235,13 @@ class T2VGAN(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["latest"] = {name: value.cpu() for name, value in self.latest.items()}
         checkpoint["vectors"] = getattr(self.text_pipeline, "version", None)
+        checkpoint["grown"] = self.grown
         for group in (group for optim in checkpoint.get("optimizer_states", ()) for group in optim["param_groups"]):
             group |= {"lr": float(group["lr"]), "capturable": False}  # as it is without graphs
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.latest = checkpoint.get("latest", {})  # else a resumed run would leave rare losses out of its curves
+        self.grow(checkpoint.get("grown", 1.0))  # else one that goes on with a validation would show other legs
 
     def losses_of(self, side: str, looks: dict[str, Look], told: Told) -> dict[str, Tensor]:
         """The side's losses by their names, without gradient, as `<side>/total` their sum, and as `total` with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,13 @@ class Term:
     def weight_at(self, done: float) -> float:
         """When this share of a training is done."""
         return self.weight * self.every * (1 if self.until is None else max(0.0, 1 - done / self.until))
+
+
+def grow(generators: Iterable[Any], done: float) -> None:
+    """Tells those that have a part `steering` which share of the training is done."""
+    for generator in generators:
+        if hasattr(generator, "steering"):
+            generator.steering.grow(done)
 
 
 @dataclass

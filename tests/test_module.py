@@ -214,6 +214,16 @@ def test_legs_grow_as_a_training_goes_on(words: TextPipeline, make_clips: MakeCl
     assert shown == [[pytest.approx(share)] * 2 for share in (0, 0, 1, 1)]
 
 
+def test_a_checkpoint_knows_how_far_legs_have_grown(words: TextPipeline):
+    """A run that is stopped before a validation and goes on with it shows the same clips."""
+    game, again, saved = assemble.model(smoke(), words), assemble.model(smoke(), words), {}
+    game.grow(0.45)
+    game.on_save_checkpoint(saved)
+    again.on_load_checkpoint(saved)
+    parts: list[Any] = [again.generator, again.ema_generator]
+    assert [float(part.steering.grown) for part in parts] == [pytest.approx(0.5)] * 2
+
+
 def test_signs_of_life(trained: Trained):
     each = ("real", "fake", "real_right", "fake_right")
     expected = {f"d/{critic}/{what}" for critic in ("frames", "clip", "eyes") for what in each}
