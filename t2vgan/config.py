@@ -136,9 +136,7 @@ class Experiment:
     seed: int = 0
     clips: int = 200_000  # clips seen in training; the length of a run
     run_dir: str | None = None  # the run's own folder; by default runs/<name>/<next number>
-    start: str | None = (
-        None  # what to begin with: a run folder, a checkpoint, a generator file, `pretrained`, `pretrained_hd`
-    )
+    start: str | None = None  # to begin with: a run folder, checkpoint, generator file or model that ships
     clip: Clip = field(default_factory=Clip)
     data: Data = field(default_factory=Data)
     text: Text = field(default_factory=Text)
