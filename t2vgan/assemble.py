@@ -245,19 +245,23 @@ def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> Terms:
             names = ", ".join(f"{s}/{c}/<loss>" for s in found for c in critics)
             raise ConfigError(f"losses: '{key}' is not of the form {names}")
         options = dict(value) if isinstance(value, Mapping) else {"weight": value}
-        weight, every, until = options.pop("weight", 1.0), options.pop("every", 1), options.pop("until", None)
+        weight, every = options.pop("weight", 1.0), options.pop("every", 1)
+        until, stays = options.pop("until", None), options.pop("stays", 0.0)
         if not isinstance(weight, int | float) or not isinstance(every, int) or every < 1:
             raise ConfigError(f"losses.{key}: weight has to be a number and every a whole number from 1, got {value}")
         if until is not None and not (_number(until) and 0 < until <= 1):
             raise ConfigError(f"losses.{key}: until is {until!r}: it is a share of the training, above 0 and at most 1")
+        if not (_number(stays) and 0 <= stays < 1) or (stays and until is None):
+            told = "it is the share of the weight that is left after `until`, from 0 to below 1"
+            raise ConfigError(f"losses.{key}: stays is {stays!r}: {told}")
         part = build(f"losses.{key}", LOSSES, {"name": loss, **options})
         if not hasattr(part, PLAYERS[side]):
             raise ConfigError(f"losses.{key}: '{loss}' has no term for the {PLAYERS[side]}")
         if weight:
-            found[side][critic][loss] = Term(part, float(weight), every, until)
+            found[side][critic][loss] = Term(part, float(weight), every, until, float(stays))
     for side, by_critic in found.items():
         each = (term for of_critic in by_critic.values() for term in of_critic.values())
-        if not any(term.every == 1 and term.until is None for term in each):
+        if not any(term.every == 1 and (term.until is None or term.stays) for term in each):
             raise ConfigError(f"losses: no term trains the {PLAYERS[side]} in every round ({side}/<critic>/<loss>)")
     return found
 

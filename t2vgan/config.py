@@ -142,8 +142,8 @@ class Experiment:
     text: Text = field(default_factory=Text)
     generator: dict[str, Any] = field(default_factory=lambda: {"name": "continuous"})
     discriminators: dict[str, Any] = field(default_factory=lambda: {"frames": {"name": "projected"}})
-    # "d/<critic>/<loss>" or "g/<critic>/<loss>": a weight, or {weight, every, until, options}; 0 takes the term away.
-    # The key is also the name of the curve.
+    # "d/<critic>/<loss>" or "g/<critic>/<loss>": a weight, or {weight, every, until, stays, options}; 0 takes the term
+    # away. The key is also the name of the curve.
     losses: dict[str, Any] = field(
         default_factory=lambda: {"d/frames/hinge": 1.0, "d/frames/mismatch": 1.0, "g/frames/hinge": 1.0}
     )

@@ -16,17 +16,19 @@ from t2vgan.shapes import TextFeatures, TextInputs, Trial
 class Term:
     """A loss of one critic: `weight` times `loss`, computed each `every`-th round with `every` times the weight.
 
-    `until`: the share of the training by which the weight has faded to 0, None where it stays.
+    `until`: the share of the training by which the weight has faded, None where it does not; to `stays` of itself.
     """
 
     loss: Any
     weight: float
     every: int = 1
     until: float | None = None
+    stays: float = 0.0
 
     def weight_at(self, done: float) -> float:
         """When this share of a training is done."""
-        return self.weight * self.every * (1 if self.until is None else max(0.0, 1 - done / self.until))
+        faded = 0.0 if self.until is None else min(1.0, done / self.until)
+        return self.weight * self.every * (1 - (1 - self.stays) * faded)
 
 
 def grow(generators: Iterable[Any], done: float) -> None:

@@ -108,6 +108,8 @@ def test_what_a_part_says_itself_is_left_as_it_is():
             {"losses": {"d/frames/r1": {"until": 1.5}}},
             "losses.d/frames/r1: until is 1.5: it is a share of the training",
         ),
+        ({"losses": {"d/frames/r1": {"until": 0.5, "stays": 1.0}}}, "losses.d/frames/r1: stays is 1.0: it is the"),
+        ({"losses": {"d/frames/r1": {"stays": 0.5}}}, "losses.d/frames/r1: stays is 0.5: it is the share of"),
         (
             {"losses": {**LOSSES, "g/frames/hinge": {"until": 0.5}}},
             "losses: no term trains the generator in every round",

@@ -205,6 +205,17 @@ def test_a_term_fades_and_then_costs_nothing(words: TextPipeline, make_clips: Ma
     assert sums == pytest.approx([2 * energies[0], energies[1], 0, 0], abs=1e-4)
 
 
+def test_a_share_of_a_term_stays(words: TextPipeline, make_clips: MakeClips):
+    energy = [f"losses.g/eyes/energy.{key}" for key in ("weight=2.0", "until=0.5", "stays=0.25")]
+    game, watch = assemble.model(smoke(*EYES, *energy, f"clips={4 * BATCH}"), words), Watch()
+    fit(game, batches_of(make_clips, 4), watch)
+    others = [key for key in watch.logged[0] if key.startswith("g/") and key.count("/") == 2 and "energy" not in key]
+    sums = [logged["g/total"] - sum(logged[key] for key in others) for logged in watch.logged]
+    energies = [logged["g/eyes/energy"] for logged in watch.logged]
+    weights = (2.0, 1.25, 0.5, 0.5)
+    assert sums == pytest.approx([weight * each for weight, each in zip(weights, energies, strict=True)], abs=1e-4)
+
+
 def test_legs_grow_as_a_training_goes_on(words: TextPipeline, make_clips: MakeClips):
     game, grown = assemble.model(smoke(*EYES, f"clips={4 * BATCH}"), words), []
     generators: list[Any] = [game.generator, game.ema_generator]
