@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.generators.animated import BESIDE, DRAWS, accompanied, animated
+from t2vgan.generators.animated import BESIDE, DRAWS, accompanied, animated, sizes
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
@@ -199,6 +199,9 @@ class Continuous(nn.Module):
         still = canvas[:, 0] if still is None else F.interpolate(still, canvas.shape[-2:], mode="bilinear")
         still = still.float()
         moving, seen = animated(still, path, times, shape)
+        # By half as much: by less than half of their surroundings pictures fold where they go fast.
+        share, lower = (each / 2 for each in sizes(shape))
+        path = path._replace(extent=(0.5 + share) * path.extent, home=path.home + F.pad(lower, (1, 0)))
         frames = self.steering.camera.film(turned, path, self.size)
         if self.company:
             frames = accompanied(frames, still, path, shape)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from t2vgan.generators.animated import BESIDE, DRAWS, PARTS, accompanied, animated
+from t2vgan.generators.animated import BESIDE, DRAWS, PARTS, SHAPE, accompanied, animated
 from t2vgan.generators.camera import Path
 from t2vgan.generators.continuous import Continuous
 from t2vgan.generators.steering import EXTENTS, HOMES, STRIDE, SWING, Steering, to_the_right
@@ -124,7 +124,7 @@ def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Contin
     still = torch.sin(torch.arange(16.0) * 1.5).expand(3, 3, 16, 16)
     shape = torch.zeros(3, DRAWS)
     shape[:, 0] = -1.0  # nothing is cut out
-    shape[:, -4:] = 0.9  # parts that begin to sway in one place, and hardly do
+    shape[:, 9 + 4 * PARTS : 9 + 6 * PARTS] = 0.9  # parts that begin to sway in one place, and hardly do
     generator.chance = torch.cat([torch.erfinv(numbers) * 2**0.5, torch.zeros(3, 8), shape], 1)
     generator.still = still
     with torch.no_grad():
@@ -150,12 +150,16 @@ def test_a_trial_moves_canvases_by_the_numbers_that_were_drawn(generator: Contin
         numbers = to_the_right(generator.trial.numbers, ~generator.trial.mirrored)
         numbers[:, 0] += pan
         chance[:, -BESIDE:] = -3.0  # nothing beside them goes along
+        chance[:, -SHAPE - BESIDE : -BESIDE] = AS_LARGE
         chance[:, :4] = torch.erfinv(numbers) * 2**0.5
         generator.chance = chance
         with torch.no_grad():
             generator(z, text, times)
         apart.append(float((generator.trial.moving[1] - generator.trial.video).abs().max()))
     assert apart[0] < 1e-4 and apart[1] > 0.01
+
+
+AS_LARGE = torch.erfinv(torch.tensor([0.2 / 0.35, 0.0])) * 2**0.5  # as what goes in clips
 
 
 def before_a_still(make_text: MakeText, draws: Tensor, *, way: float = 0.0, pan: float = 0.0) -> tuple[Tensor, Path]:
@@ -168,9 +172,9 @@ def before_a_still(make_text: MakeText, draws: Tensor, *, way: float = 0.0, pan:
 
 @pytest.fixture
 def draws() -> Tensor:
-    drawn = 2 * torch.rand(8, DRAWS - BESIDE, generator=torch.Generator().manual_seed(0)) - 1
+    drawn = 2 * torch.rand(8, DRAWS - SHAPE - BESIDE, generator=torch.Generator().manual_seed(0)) - 1
     drawn[:, 0], drawn[:, 6:9] = -1.0, 1.0  # nothing is cut out; bright
-    return torch.cat([drawn, torch.full((8, BESIDE), -1.0)], 1)  # nothing low goes along
+    return torch.cat([drawn, torch.zeros(8, SHAPE), torch.full((8, BESIDE), -1.0)], 1)  # nothing low goes along
 
 
 def test_what_goes_before_a_still_goes_by_its_way(make_text: MakeText, draws: Tensor):
@@ -202,12 +206,31 @@ def test_what_acts_in_a_still_stays_no_sign_of_a_camera_at_rest(make_text: MakeT
     moves = path([0.0, 0.0, 0.0, -1.0], make_text)
     moves = moves._replace(pan=torch.zeros(8, 2), way=torch.tensor([0.0, 0.25]).view(1, 2, 1).repeat(8, 1, 2))
     draws[:, 0], draws[4:, 0], draws[:, 6:9] = -1.0, 1.0, 0.0
-    draws[4:, 9 + PARTS :] = 0.0
+    draws[4:, 9 + PARTS : -BESIDE] = 0.0
     draws[4:, 9 : 9 + PARTS] = -1.0  # parts are to the left of it
     canvas, _ = animated(still, moves, torch.zeros(8, 2), draws)
     assert canvas[:4, :, 0, 35:55, 35:45].mean() < 0.35, "what goes shows half as bright a picture"
     torch.testing.assert_close(canvas[4:, 0, 0, 40:50, 36:44], still[4:, 0, 40:50, 36:44], atol=0.05, rtol=0)
     torch.testing.assert_close(canvas[4:, 1, 0, 56:66, 52:60], still[4:, 0, 40:50, 36:44], atol=0.05, rtol=0)
+
+
+def test_what_is_cut_out_and_goes_is_large_or_small_and_stands_on_its_feet(make_text: MakeText, draws: Tensor):
+    """How much of what acts in a still goes: all of it is hidden, and that is shown again."""
+    still = torch.where(torch.arange(80) % 80 < 24, 0.7, -0.7).expand(8, 3, 80, 80)
+    moves = path([0.0, 0.0, 0.0, -1.0], make_text)._replace(pan=torch.zeros(8, 2), way=torch.zeros(8, 2, 2))
+    draws[:, 9 : 9 + PARTS] = -1.0  # to the left of it
+    draws[:, -SHAPE - BESIDE : -BESIDE] = torch.cartesian_prod(torch.linspace(-1, 1, 4), torch.tensor([-1.0, 1.0]))
+    hidden, _ = animated(still, moves, torch.zeros(8, 2), draws)
+    draws[:, 0] = 1.0
+    shown, _ = animated(still, moves, torch.zeros(8, 2), draws)
+    goes = ((shown - hidden) / (still[:, None] - hidden).clamp(max=-0.02))[:, 0, 0, :, 32:40] > 0.5
+    at = ((torch.arange(80) + 0.5) / 80 - 0.5) * 1.25
+    high = goes.any(2).sum(1)
+    lowest = torch.stack([at[rows.any(1)].max() for rows in goes])
+    assert (high[::2].diff() > 0).all() and (high[1::2].diff() > 0).all(), "large or small"
+    assert (high[::2] > 1.3 * high[1::2]).all(), "slim or not"
+    assert lowest.min() > 0.3 and lowest.max() < 0.45, "its feet"
+    assert high.max() > 2.5 * high.min()
 
 
 def test_shares_of_a_pan_are_drawn(make_text: MakeText, draws: Tensor):
