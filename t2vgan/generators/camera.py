@@ -28,7 +28,7 @@ class Path(NamedTuple):
     home: Tensor  # (b, 2) frame widths from the middle of the canvas
     phase: Tensor  # (b, t) cycles of its gait, by which its legs swing
     swing: Tensor  # (), frame widths by which they do so to each side
-    extent: Tensor  # (2,) or (b, 2) of what goes with what acts, frame widths to each side and up and down
+    extent: Tensor  # (b, 2) of what goes with what acts, frame widths to each side and up and down
 
     def share(self, height: Tensor) -> Tensor:
         """Of the pan, at heights `(b or 1, n)` in frame widths below the middle of the frame: `(b, n)`."""
@@ -90,7 +90,7 @@ class Camera(nn.Module):
         low = ((offset[..., 1] - HIPS) / LEGS).clamp(0, 1)
         across = ahead * path.swing * low * torch.sin(turn)
         moved = torch.stack([way[..., 0] + across, way[..., 1].expand_as(across)], -1)
-        return grid - 2 * moved * self.nearness(offset, path.extent[..., None, None, None, :])[..., None]
+        return grid - 2 * moved * self.nearness(offset, path.extent[:, None, None, None])[..., None]
 
     @staticmethod
     def nearness(offset: Tensor, extent: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def ramp(frames=1, batch=1):
 def path(pan=0.0, zoom=0.0, share=1.0, way=(0.0, 0.0), home=(0.0, 0.0), phase=0.0, swing=0.0):
     camera = (torch.tensor([[pan]]), torch.tensor([[zoom]]), torch.as_tensor(share).expand(1, KNOTS))
     actor = (torch.tensor([[way]]), torch.tensor([home]), torch.tensor([[phase]]), torch.tensor(swing))
-    return Path(*camera, *actor, torch.tensor(EXTENTS[-1]))
+    return Path(*camera, *actor, torch.tensor(EXTENTS[-1:]))
 
 
 def test_a_camera_that_rests_shows_the_middle_of_the_canvas():
