@@ -318,8 +318,6 @@ def load_model(
     data_root: where data sets are, if not where the run had them.
     """
     tensors, config, card = load_generator(generator_file(path))
-    if config["generator"].get("name") == "continuous" and not any(".steering.size." in name for name in tensors):
-        config["generator"].setdefault("sized", False)  # made before there was a choice
     try:
         experiment = from_dict(config)
         if data_root is not None:

@@ -40,8 +40,7 @@ def level_of(columns: int) -> int:
 
 
 def before(ground: Tensor, actor: Tensor, home: Tensor, extent: Tensor) -> Tensor:
-    """What acts at each instant, `(b, t, c, h', w')`, in its window before `(b, 1, c, h, w)`: `(b, t, c, h, w)`; `home`
-    `(2,)`, `extent` `(b, 2)`.
+    """What acts at each instant, `(b, t, c, h', w')`, in its window before `(b, 1, c, h, w)`: `(b, t, c, h, w)`.
 
     It fades out around its home as the surroundings do that follow it (`Camera.follow`).
     """
@@ -49,7 +48,7 @@ def before(ground: Tensor, actor: Tensor, home: Tensor, extent: Tensor) -> Tenso
     rows, columns = window_of(canvas)
     at = ((torch.arange(canvas, device=ground.device) + 0.5) / canvas - 0.5) * Camera.margin  # frame widths
     offset = torch.stack(torch.meshgrid(at[columns] - home[0], at[rows] - home[1], indexing="xy"), -1)
-    change = Camera.nearness(offset, extent[:, None, None, None, None]) * (actor - ground[..., rows, columns])
+    change = Camera.nearness(offset, extent) * (actor - ground[..., rows, columns])
     return ground + F.pad(change, (columns.start, canvas - columns.stop, rows.start, canvas - rows.stop))
 
 
@@ -94,10 +93,9 @@ class Continuous(nn.Module):
 
     There are `width` channels at 4 and 8 pixels, and at most `taper * width / s` at s pixels. Words are attended to at
     `attend_at` pixels. With `words_count` a softmax over the words of a caption tells what steers its clip (`Told`).
-    With `company` what is small and low goes along in the clips that readers of `steer` learn from. With `sized` what
-    is small takes less of its surroundings along. The sentence and the content code are kept below `content_limit`,
-    root mean square (0: they are not): in runs that fell apart these had grown to 2.6 to 6.6 and 8 to 51, from 1 and 2,
-    and gradients with them from 25 to 900.
+    With `company` what is small and low goes along in the clips that readers of `steer` learn from. The sentence and
+    the content code are kept below `content_limit`, root mean square (0: they are not): in runs that fell apart these
+    had grown to 2.6 to 6.6 and 8 to 51, from 1 and 2, and gradients with them from 25 to 900.
     """
 
     continuous = True
@@ -121,7 +119,6 @@ class Continuous(nn.Module):
         words_count: bool = True,
         company: bool = True,
         content_limit: float = 2.0,
-        sized: bool = True,
     ) -> None:
         super().__init__()
         self.z_dim, self.size, self.company, self.content_limit = z_dim, size, company, content_limit
@@ -131,7 +128,7 @@ class Continuous(nn.Module):
         )
         self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.steering = Steering(z_dim=z_dim, dim=dim, text_dim=text_dim, words_count=words_count, sized=sized)
+        self.steering = Steering(z_dim=z_dim, dim=dim, text_dim=text_dim, words_count=words_count)
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
@@ -236,7 +233,7 @@ class Continuous(nn.Module):
         ground = self.painted(rest, x[:, -1], rgb[:, -1], *(each[:, 0] for each in still))[1][:, None]
         cut = (each[:, :-1, :, *window].flatten(0, 1) for each in (x, rgb))
         actor = self.painted(rest, *cut, *(each.flatten(0, 1) for each in moving), cut=True)[1]
-        around = self.steering.home, self.steering.extent(content, text)
+        around = self.steering.home, self.steering.extent
         canvas = before(ground.float(), actor.float().unflatten(0, (b, t)), *around)
         if maps is None:
             return content, steered, canvas, canvas.new_zeros(b, t, text.words.shape[1], 1, 1)

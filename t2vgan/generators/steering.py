@@ -37,7 +37,7 @@ class Steering(nn.Module):
     numbers = 4
     reach = (0.2, 0.3, 0.4, 0.3)  # pan, frame widths/s; zoom, 1/s in its logarithm; speed, widths/s; height, widths
 
-    def __init__(self, *, z_dim: int, dim: int, text_dim: int, words_count: bool = False, sized: bool = False) -> None:
+    def __init__(self, *, z_dim: int, dim: int, text_dim: int, words_count: bool = False) -> None:
         super().__init__()
         hidden = 64 if words_count else 0
         self.camera = Camera(dim=dim, text_dim=text_dim)
@@ -58,8 +58,6 @@ class Steering(nn.Module):
         self.leave = Told(
             dim=dim, text_dim=text_dim, numbers=2, pace=pace, hidden=hidden
         )  # how far; words take it away
-        # What is small takes less of its surroundings along.
-        self.size = Told(dim=dim, text_dim=text_dim, numbers=2, pace=1 / 4, hidden=hidden) if sized else None
         self.leap = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how often, and when
         self.step = Told(dim=dim, text_dim=text_dim, numbers=2, spread=1.0)  # how far, and where it begins
 
@@ -95,14 +93,9 @@ class Steering(nn.Module):
     def home(self) -> Tensor:
         return torch.lerp(self.homes[0], self.homes[1], self.grown)
 
-    def extent(self, content: Tensor, text: TextFeatures) -> Tensor:
-        """How far what goes with a subject reaches, `(b, 2)`: from three fifths of the most to nearly all of it. Pixels
-        have a slope for it; without bounds it takes the whole picture along.
-        """
-        most = torch.lerp(self.extents[0], self.extents[1], self.grown)
-        if self.size is None:
-            return most.expand(len(content), -1)
-        return most * (0.8 + 0.2 * torch.tanh(self.size(content, text) + 1.0))
+    @property
+    def extent(self) -> Tensor:
+        return torch.lerp(self.extents[0], self.extents[1], self.grown)
 
     def path(self, numbers: Tensor, content: Tensor, text: TextFeatures, times: Tensor, mirrored: Tensor) -> Path:
         """How things move before the camera at the instants `(b, t)`; the speed of the numbers is to the right here,
@@ -119,7 +112,7 @@ class Steering(nn.Module):
         home = self.home * torch.stack([ahead, torch.ones_like(ahead)], -1)
         phase = self.gait(to_the_right(numbers, mirrored), content, text, times)  # ahead again
         shares, swing = self.camera.shares(content, text), SWING * self.grown
-        return Path(pan * along, zoom * along, shares, way, home, phase, swing, self.extent(content, text))
+        return Path(pan * along, zoom * along, shares, way, home, phase, swing, self.extent.expand(len(times), -1))
 
 
 def to_the_right(numbers: Tensor, mirrored: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def test_what_acts_is_painted_in_its_window_as_on_a_whole_canvas():
     assert torch.equal(whole(places)[..., *window_of(20)], whole(places, cut=True))
     assert generator.coarse == 2, "blocks of 4 and 8 pixels see all of a canvas"
     ground, actor = torch.zeros(1, 1, 3, 20, 20), torch.ones(1, 2, 3, *whole(places, cut=True).shape[-2:])
-    shown = before(ground, actor, torch.tensor(HOMES[-1]), torch.tensor(EXTENTS[-1:]))
+    shown = before(ground, actor, torch.tensor(HOMES[-1]), torch.tensor(EXTENTS[-1]))
     assert shown[..., 11, 8].min() > 0.95 and shown[..., 0, :].max() == 0
 
 

@@ -256,24 +256,6 @@ def test_legs_swing_from_two_fifths_of_a_training_on(make_text: MakeText):
             torch.testing.assert_close(now, torch.lerp(torch.tensor(first), torch.tensor(last), share))
 
 
-def test_what_is_small_takes_less_of_its_surroundings_along(make_text: MakeText):
-    """As the caption says, by slopes of the pixels, and within bounds: else it takes all or nothing."""
-    torch.manual_seed(0)
-    made = Steering(z_dim=8, dim=4, text_dim=3, words_count=True, sized=True)
-    text, content, most = make_text([3, 2], dim=3), torch.randn(2, 4), torch.tensor(EXTENTS[-1])
-    assert made.size is not None
-    nn.init.normal_(made.size.of_content.weight, std=3.0)
-    extent = made.extent(content, text)
-    assert extent.shape == (2, 2) and (extent < most).all() and (extent > 0.6 * most).all()
-    assert (extent[0] - extent[1]).abs().min() > 1e-3
-    nn.init.normal_(made.size.of_content.weight, std=1000.0)
-    extent = made.extent(content, text) / most
-    torch.testing.assert_close(extent, torch.where(extent > 0.8, 1.0, 0.6), atol=1e-3, rtol=0)
-    plain = steering()
-    assert plain.size is None
-    torch.testing.assert_close(plain.extent(content, text), most.expand(2, 2))
-
-
 def a_hare(draws: Tensor) -> Tensor:
     """Dark pictures with something small, low and bright at their left; whatever lies there is to go along."""
     draws[:, -BESIDE:] = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
