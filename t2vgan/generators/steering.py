@@ -20,7 +20,7 @@ SWING = 0.08  # frame widths by which legs swing to each side; by a third more p
 HOMES, EXTENTS = ((-0.1, 0.08), (-0.14, 0.12)), ((0.26, 0.22), (0.31, 0.27))
 # Of pan, zoom, speed and height, before a tanh (of the speed a sigmoid) bounds them; up to `MOST`, where these still
 # have a hundredth of their slope.
-GAIN, OFFSET, MOST = (2.0, 2.0, 4.0, 4.0), (0.0, 0.0, 1.0, 1.5), (3.0, 3.0, 5.0, 3.0)
+GAIN, OFFSET, MOST = (2.0, 2.0, 4.0, 4.0), (0.0, 0.0, 1.0, 1.5), (3.0, 3.0, 4.0, 3.0)
 
 
 class Steered(NamedTuple):

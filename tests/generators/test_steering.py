@@ -262,7 +262,7 @@ def test_a_number_that_was_driven_to_its_end_comes_back(make_text: MakeText):
     nn.init.constant_(made.steer.of_content.bias, -60.0)
     given = torch.zeros(1, 2), torch.zeros(1, 4), make_text([3], dim=3)
     held = made(*given).held
-    torch.testing.assert_close(held, torch.tensor([[-1.0, -1.0, 0.0, -1.0]]), atol=1e-2, rtol=0)
+    torch.testing.assert_close(held, torch.tensor([[-1.0, -1.0, 0.0, -1.0]]), atol=2e-2, rtol=0)
     for sign in (1.0, -1.0):
         made.zero_grad()
         (sign * made(*given).held.sum()).backward()
