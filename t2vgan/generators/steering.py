@@ -17,7 +17,7 @@ SWING = 0.08  # frame widths by which legs swing to each side; by a third more p
 # At first and in the end, frame widths: the home of a subject that faces right, from the middle, with room left ahead
 # of it; and how far what goes with it reaches, to each side and up and down. Before there are animals what goes and
 # swings is a hindrance: with legs from the first round on half as much is learned.
-HOMES, EXTENTS = ((-0.1, 0.08), (-0.14, 0.12)), ((0.26, 0.22), (0.31, 0.27))
+HOMES, EXTENTS = ((-0.1, 0.08), (-0.14, 0.12)), ((0.26, 0.22), (0.34, 0.3))
 # Of pan, zoom, speed and height, before a tanh (of the speed a sigmoid) bounds them; up to `MOST`, where these still
 # have a hundredth of their slope.
 GAIN, OFFSET, MOST = (2.0, 2.0, 4.0, 4.0), (0.0, 0.0, 1.0, 1.5), (3.0, 3.0, 4.0, 3.0)
@@ -73,9 +73,10 @@ class Steering(nn.Module):
         know when it began.
         """
         raw = self.steer(content, text) * self.gain - self.offset
-        # Nothing saturates: before speeds can be read they are told to rest, and Adam, to which no slope is small, went
-        # on to where there was none. One run of three then never learned to walk.
-        raw = self.most * bounded(raw / self.most, self.training)
+        if self.training:
+            # Nothing saturates: before speeds can be read they are told to rest, and Adam, to which no slope is small,
+            # went on to where there was none. One run of three then did not learn to walk.
+            raw = self.most * bounded(raw / self.most, training=True)
         camera, speed, height = raw[:, :2], torch.sigmoid(raw[:, 2:3]), torch.tanh(raw[:, 3:])
         with torch.autocast(z.device.type, enabled=False):
             leave, free = torch.sigmoid(self.leave(content, text)), 2 * torch.tanh(self.free(z.float()))

@@ -268,7 +268,7 @@ def test_a_number_that_was_driven_to_its_end_comes_back(make_text: MakeText):
         (sign * made(*given).held.sum()).backward()
         slopes = made.steer.of_content.bias.grad
         assert slopes is not None and ((slopes < -1e-3) if sign < 0 else (slopes == 0)).all()
-    torch.testing.assert_close(made.eval()(*given).held, held)
+    torch.testing.assert_close(made.eval()(*given).held, held, atol=2e-2, rtol=0)
 
 
 def a_hare(draws: Tensor) -> Tensor:
