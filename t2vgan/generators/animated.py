@@ -19,6 +19,7 @@ from t2vgan.generators.camera import KNOTS, Camera, Path, looked_at, slack_of, s
 PARTS = 4  # of what goes before the still, each a soft ellipse that sways a little by itself
 BESIDE = 2 * 3  # draws: whether something low at either side goes along, and where
 SHAPE = 2  # draws: how large what goes is, and how much wider than high
+AS_LARGE = 0.2 / 0.35  # the first of these by which it is as a plain animal with its surroundings
 DRAWS = 4 + 2 + 3 + 6 * PARTS + SHAPE + BESIDE
 # Of a still, frame widths: how far below its middle what acts in it is looked for, how far that reaches to each side
 # and up and down, and how much is hidden.
@@ -52,19 +53,18 @@ def animated(still: Tensor, path: Path, times: Tensor, draws: Tensor) -> tuple[T
     gone = torch.stack([(x - slack).expand(-1, frames, -1, -1), y.expand(len(still), frames, -1, -1)], -1)
     gone = gone - way[:, :, None, None]  # (b, t, h, h, 2), where what goes was
 
-    across, down, wide, high, often, begin = rest.unbind(1)  # (b, 1, parts)
+    across, down, broad, tall, often, begin = rest.unbind(1)  # (b, 1, parts)
     sway = 0.03 * torch.sin(2 * math.pi * (times[..., None] * (1.25 + 0.75 * often) + begin))  # (b, t, parts)
     left = 0.12 * middle[..., :1] + 0.42 * across + sway
     top = (MIDDLE + 0.13 * middle[..., 1:] + 0.3 * down).expand_as(left)
-    dx = (gone[:, :, None, ..., 0] - left[..., None, None]) / (0.095 + 0.065 * wide)[..., None, None]
-    dy = (gone[:, :, None, ..., 1] - top[..., None, None]) / (0.14 + 0.11 * high)[..., None, None]
+    dx = (gone[:, :, None, ..., 0] - left[..., None, None]) / (0.095 + 0.065 * broad)[..., None, None]
+    dy = (gone[:, :, None, ..., 1] - top[..., None, None]) / (0.14 + 0.11 * tall)[..., None, None]
     cut = cut[:, None, None, None, None] > 0
     parts = soft(dx, dy)
     parts = torch.where(cut, parts[:, :, : PARTS // 2].amax(2, keepdim=True), parts.amax(2, keepdim=True))
     share, lower = sizes(draws)
-    reach, lower = share * share.new_tensor(REACH), MIDDLE + lower[:, None, None]
-    whole = soft(gone[..., 0] / reach[:, None, None, None, 0], (gone[..., 1] - lower) / reach[:, None, None, None, 1])
-    whole = whole[:, :, None] * cut
+    wide, high = (share[:, i, None, None, None] * REACH[i] for i in range(2))
+    whole = soft(gone[..., 0] / wide, (gone[..., 1] - MIDDLE - lower[:, None, None]) / high)[:, :, None] * cut
     low = beside(gone / Camera.margin, draws)
     shape = torch.maximum(torch.maximum(whole, low), parts)  # (b, t, 1, h, h)
 

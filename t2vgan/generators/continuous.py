@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.generators.animated import BESIDE, DRAWS, accompanied, animated, sizes
+from t2vgan.generators.animated import AS_LARGE, BESIDE, DRAWS, SHAPE, accompanied, animated, sizes
 from t2vgan.generators.blocks import Mirror, SynthesisBlock, WordAttention, bounded, trial_of
 from t2vgan.generators.camera import Camera, Path
 from t2vgan.generators.motion import Motion
@@ -93,9 +93,10 @@ class Continuous(nn.Module):
 
     There are `width` channels at 4 and 8 pixels, and at most `taper * width / s` at s pixels. Words are attended to at
     `attend_at` pixels. With `words_count` a softmax over the words of a caption tells what steers its clip (`Told`).
-    With `company` what is small and low goes along in the clips that readers of `steer` learn from. The sentence and
-    the content code are kept below `content_limit`, root mean square (0: they are not): in runs that fell apart these
-    had grown to 2.6 to 6.6 and 8 to 51, from 1 and 2, and gradients with them from 25 to 900.
+    With `company` what is small and low goes along in the clips that readers of `steer` learn from; with
+    `small` what goes in these is large or small, slim or not. The sentence and the content code are kept below
+    `content_limit`, root mean square (0: they are not): in runs that fell apart these had grown to 2.6 to 6.6 and 8 to
+    51, from 1 and 2, and gradients with them from 25 to 900.
     """
 
     continuous = True
@@ -118,10 +119,12 @@ class Continuous(nn.Module):
         attend_at: int = 8,
         words_count: bool = True,
         company: bool = True,
+        small: bool = False,
         content_limit: float = 2.0,
     ) -> None:
         super().__init__()
-        self.z_dim, self.size, self.company, self.content_limit = z_dim, size, company, content_limit
+        self.z_dim, self.size, self.content_limit = z_dim, size, content_limit
+        self.company, self.small = company, small
         self.chances = self.numbers + z_dim + DRAWS
         self.content = nn.Sequential(
             nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)
@@ -189,6 +192,9 @@ class Continuous(nn.Module):
         drawn, shape = (torch.erf(each / math.sqrt(2)) for each in (drawn, shape))  # uniform in -1..1
         if not self.company:
             shape[:, -BESIDE:] = -1.0  # nothing goes along
+        if not self.small:
+            shape[:, -SHAPE - BESIDE : -BESIDE].fill_(0.0)
+            shape[:, -SHAPE - BESIDE : 1 - SHAPE - BESIDE].fill_(AS_LARGE)
         trial = trial_of(self.mirror, canvas)
         sides, turned = ~trial.mirrored, canvas.flip(-1)
         path = self.steering.path(to_the_right(steered.numbers, sides), content, text, times, sides)

@@ -150,7 +150,6 @@ def test_a_trial_moves_canvases_by_the_numbers_that_were_drawn(generator: Contin
         numbers = to_the_right(generator.trial.numbers, ~generator.trial.mirrored)
         numbers[:, 0] += pan
         chance[:, -BESIDE:] = -3.0  # nothing beside them goes along
-        chance[:, -SHAPE - BESIDE : -BESIDE] = AS_LARGE
         chance[:, :4] = torch.erfinv(numbers) * 2**0.5
         generator.chance = chance
         with torch.no_grad():
@@ -159,7 +158,20 @@ def test_a_trial_moves_canvases_by_the_numbers_that_were_drawn(generator: Contin
     assert apart[0] < 1e-4 and apart[1] > 0.01
 
 
-AS_LARGE = torch.erfinv(torch.tensor([0.2 / 0.35, 0.0])) * 2**0.5  # as what goes in clips
+def test_what_goes_in_a_trial_is_small_where_asked(make_text: MakeText):
+    z, text, times = torch.randn(4, 8), make_text([3] * 4), (torch.arange(3) / 4).repeat(4, 1)
+    torch.manual_seed(0)
+    made = Continuous(text_dim=12, size=16, z_dim=8, dim=32, width=16, small=True)
+    chance = torch.randn(4, made.chances, generator=torch.Generator().manual_seed(0))
+    chance[:, -SHAPE - BESIDE : -BESIDE] = torch.tensor([-3.0, 0.0])
+    moved = {}
+    for small in (False, True):
+        made.small, made.chance = small, chance.clone()
+        with torch.no_grad():
+            made(z, text, times)
+        assert made.trial is not None
+        moved[small] = made.trial.moving
+    assert all((one - other).abs().max() > 0.01 for one, other in zip(moved[False], moved[True], strict=True))
 
 
 def before_a_still(make_text: MakeText, draws: Tensor, *, way: float = 0.0, pan: float = 0.0) -> tuple[Tensor, Path]:
