@@ -119,7 +119,7 @@ class Continuous(nn.Module):
         attend_at: int = 8,
         words_count: bool = True,
         company: bool = True,
-        small: bool = False,
+        small: bool = True,
         content_limit: float = 2.0,
     ) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ SWING = 0.08  # frame widths by which legs swing to each side; by a third more p
 # At first and in the end, frame widths: the home of a subject that faces right, from the middle, with room left ahead
 # of it; and how far what goes with it reaches, to each side and up and down. Before there are animals what goes and
 # swings is a hindrance: with legs from the first round on half as much is learned.
-HOMES, EXTENTS = ((-0.1, 0.08), (-0.14, 0.12)), ((0.26, 0.22), (0.34, 0.3))
+HOMES, EXTENTS = ((-0.1, 0.08), (-0.14, 0.12)), ((0.26, 0.22), (0.31, 0.27))
 
 
 class Steered(NamedTuple):
