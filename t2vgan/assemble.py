@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,18 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
 
     Raises ConfigError naming the choices, or the option that the part does not have.
     """
+    name, options = checked(kind, choices, node, given)
+    taken = inspect.signature(choices[name]).parameters
+    try:
+        return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
+    except (TypeError, RuntimeError, ArithmeticError) as error:
+        raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
+
+
+def checked(
+    kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Name and options of the part that `node` names, which are its own and of the right kind; nothing is built."""
     options = dict(node)
     name = options.pop("name", None)
     if name not in choices:
@@ -71,10 +83,18 @@ def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[st
         kind_of_value = PLAIN.get(str(taken[option].annotation))
         if kind_of_value is not None and not kind_of_value[0](options[option]):
             raise ConfigError(f"{kind}: '{name}': {option} is {options[option]!r}: it is {kind_of_value[1]}")
-    try:
-        return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
-    except (TypeError, RuntimeError, ArithmeticError) as error:
-        raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
+    return str(name), options
+
+
+def check_parts(experiment: Experiment) -> None:
+    """ConfigError for a part, a loss or an option that is not there; no part of the game is built."""
+    critics = experiment.discriminators
+    checked("data.dataset", DATASETS, experiment.data.dataset, {})
+    checked("text.encoder", TEXT_ENCODERS, experiment.text.encoder, {})
+    checked("generator", GENERATORS, experiment.generator, {})
+    for name, node in critics.items():
+        checked(f"discriminators.{name}", DISCRIMINATORS, node, {})
+    terms(experiment, critics)
 
 
 def cache_folder(experiment: Experiment) -> Path:
@@ -236,7 +256,7 @@ def modules_of(experiment: Experiment) -> list[str]:
     return list(dict.fromkeys(part.__module__ for part in parts))
 
 
-def terms(experiment: Experiment, critics: Mapping[str, nn.Module]) -> Terms:
+def terms(experiment: Experiment, critics: Collection[str]) -> Terms:
     """`losses` of the experiment as Terms by player, critic and loss."""
     found: Terms = {side: {name: {} for name in critics} for side in PLAYERS}
     for key, value in experiment.losses.items():

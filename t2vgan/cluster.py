@@ -1,14 +1,17 @@
 """Jobs of a SLURM cluster, by submitit: one that is stopped before its time saves, is queued again and goes on exactly.
 
 The job gives the same command again whenever SLURM starts it, so it goes on by itself: after a warning that its time is
-up (it then finishes the round, saves and queues itself again), after pre-emption, after the failure of a node.
+up or another job is to run in its place (it then finishes the round, saves and queues itself again), after the failure
+of a node.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan.config import ConfigError, Experiment
+from t2vgan.system import WARNINGS_OF_SLURM
 
 REQUEUES = 1000  # times that a job may run out of time
 
@@ -120,8 +124,29 @@ def submit(folder: Path, options: dict[str, Any], command: Command, *, jobs: int
     return [job.job_id for job in queued]
 
 
+def job_number() -> str | None:
+    """Of the job that this process is part of, as SLURM's commands take it."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
+
+
+def is_to_go_on(number: int | None) -> bool:
+    """Whether who sent this signal wants the job to be run again: SLURM before its time is up, or for another job."""
+    return number in WARNINGS_OF_SLURM or (number == signal.SIGTERM and preempted())
+
+
+def preempted() -> bool:
+    """Whether SLURM ends the job to run another in its place. Where that leaves it time to save (`GraceTime`) it has
+    not to end by itself: SLURM would take it for done. `scancel` sends the same signal, and means it.
+    """
+    job = job_number()
+    if not job:
+        return False
+    told = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=False).stdout
+    return any(time != "None" for time in re.findall(r"\bPreemptTime=(\S+)", told))
+
+
 def requeue() -> bool:
     """Queues the job again that this process is part of, if it is one: it is ended now and runs again later."""
-    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
-    job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
+    job = job_number()
     return bool(job) and subprocess.run(["scontrol", "requeue", str(job)], check=False).returncode == 0

@@ -50,7 +50,7 @@ from t2vgan.devices import (
 )
 from t2vgan.graphs import Graphs
 from t2vgan.reports import page
-from t2vgan.system import WARNINGS_OF_SLURM, as_json
+from t2vgan.system import as_json
 from t2vgan.tracking import cut, lengths, loggers, wandb_offline
 
 
@@ -269,9 +269,9 @@ def train(lightning: L.Trainer, parts: assemble.Run, checkpoint: Path | None) ->
 
 
 def requeued(lightning: L.Trainer) -> bool:
-    """Whether SLURM had asked to stop before the time is up, and runs the job again: it then goes on by itself."""
+    """Whether SLURM had asked to stop, and runs the job again: it then goes on by itself."""
     asked_by = [callback.asked_by for callback in lightning.callbacks if isinstance(callback, Interrupt)]  # type: ignore[attr-defined]
-    return any(number in WARNINGS_OF_SLURM for number in asked_by) and cluster.requeue()
+    return any(cluster.is_to_go_on(number) for number in asked_by) and cluster.requeue()
 
 
 def start_of(go_on: Path | None) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import signal
 import sys
 from pathlib import Path
 
@@ -138,3 +139,29 @@ def test_a_run_that_a_job_trains_or_waits_for_is_not_queued_again(
     asked = load(tmp_path / run / "config.yaml", command.arguments[2:])
     cluster_run = load("smoke", ["trainer.devices=1"])
     assert asked == dataclasses.replace(cluster_run, extends=None)
+
+
+@pytest.mark.parametrize(
+    ("number", "preempt_time", "to_go_on"),
+    [
+        (signal.SIGTERM, "2026-11-27T21:00:00", True),
+        (signal.SIGTERM, "None", False),  # scancel
+        (signal.SIGINT, "2026-11-27T21:00:00", False),
+        (None, "2026-11-27T21:00:00", False),
+    ],
+)
+def test_a_job_that_another_takes_the_place_of_is_to_go_on(
+    monkeypatch, tmp_path: Path, number: int | None, preempt_time: str, to_go_on: bool
+):
+    scontrol = tmp_path / "scontrol"
+    told = f"  PreemptEligibleTime=x PreemptTime={preempt_time}"
+    scontrol.write_text(f"#!/bin/sh\n[ \"$*\" = 'show job 7_2' ] && echo '{told}'\n")
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert not cluster.is_to_go_on(number), "no job of SLURM"
+    monkeypatch.setenv("SLURM_JOB_ID", "9")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "2")
+    assert cluster.is_to_go_on(number) == to_go_on

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -120,14 +121,26 @@ def read_plan(path: Path) -> Plan:
         trials=content.get("run_cap"),
         early={"min_iter": 1, "eta": 3, **early} if early else None,
     )
-    for name in [*choices, *ranges]:
-        values = choices.get(name) or [ranges[name].low, ranges[name].high]
-        for value in values:
-            try:
-                plan.experiment({name: value})
-            except ConfigError as error:
-                raise ConfigError(f"{path}: parameters.{name}: {str(error).removeprefix('command line: ')}") from None
+    tried(plan, lambda _: None)
     return plan
+
+
+def check_parts(plan: Plan) -> None:
+    """ConfigError for options that a chosen part does not have: before any trial is begun."""
+    from t2vgan import assemble  # it takes a while
+
+    tried(plan, assemble.check_parts)
+
+
+def tried(plan: Plan, check: Callable[[Experiment], None]) -> None:
+    """ConfigError, one line, where `check` has one for an experiment with a value of a parameter, or there is none."""
+    for name in [*plan.choices, *plan.ranges]:
+        for value in plan.choices.get(name) or [plan.ranges[name].low, plan.ranges[name].high]:
+            try:
+                check(plan.experiment({name: value}))
+            except ConfigError as error:
+                told = str(error).removeprefix("command line: ")
+                raise ConfigError(f"{plan.path}: parameters.{name}: {told}") from None
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def work(sweep: Sweep) -> None:
             failures.append(run_trial(sweep, trial))
             refuse_hopeless(sweep, failures)
     except Stopped:
-        if asked and asked[0] in WARNINGS_OF_SLURM and cluster.requeue():
+        if asked and cluster.is_to_go_on(asked[0]) and cluster.requeue():
             print("waiting in the queue again", flush=True)
         raise
     finally:

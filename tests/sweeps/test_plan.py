@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from t2vgan.config import ConfigError
-from t2vgan.sweeps.plan import Range, read_plan
+from t2vgan.sweeps.plan import Range, check_parts, read_plan
 
 SHIPPED = sorted((Path(__file__).resolve().parent.parent.parent / "experiments" / "sweeps").glob("*.yaml"))
 COMMAND = ["python", "-m", "t2vgan.fit", "--experiment", "smoke", "--new", "${args_no_hyphens}"]
@@ -104,3 +104,27 @@ def test_mistakes(tmp_path: Path, changed: dict[str, Any], said: str):
 def test_no_such_file():
     with pytest.raises(ConfigError, match=r"no such sweep file: nowhere\.yaml"):
         read_plan(Path("nowhere.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        (
+            "generator.widht",
+            [8, 16],
+            r"parameters.generator.widht: generator: 'continuous' has no option 'widht', did you mean 'width'",
+        ),
+        ("generator.width", ["wide"], r"parameters.generator.width: .*width is 'wide': it is a whole number"),
+        ("discriminators.clip.name", ["clip_levle"], r"no part is named 'clip_levle', did you mean 'clip_level'"),
+        ("losses.g/clip/hinge.weihgt", [1.0], r"has no option 'weihgt'"),
+    ],
+)
+def test_options_of_parts_are_looked_at_before_any_trial(tmp_path: Path, name: str, values: list[Any], message: str):
+    plan = read_plan(file(tmp_path, parameters={name: {"values": values}}))
+    with pytest.raises(ConfigError, match=message):
+        check_parts(plan)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_parts_of_sweeps_that_ship(path: Path):
+    check_parts(read_plan(path))
