@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Real jobs on a real SLURM: two nodes train one run, which is queued again in its middle and ends as one that was not; a
-# sweep as a job array. Run: tests/cluster/slurm.sh start; tests/cluster/check.sh; tests/cluster/slurm.sh stop
+# Real jobs on a real SLURM: two nodes train one run, which is warned, or pre-empted, and queued again in its middle and
+# ends as one that was not; a sweep as a job array. Run: tests/cluster/slurm.sh start; tests/cluster/check.sh; tests/cluster/slurm.sh stop
 # In a temporary folder. Some minutes on two cores; PYTHON names the interpreter, `python` by default.
 set -euo pipefail
 repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
@@ -47,6 +47,25 @@ test -f stopped/finished.json || { tail -n 20 stopped/job/*.out; exit 1; }
 grep -h "going on from" stopped/job/*.out
 cmp whole/metrics.csv stopped/metrics.csv
 cmp whole/evaluation.jsonl stopped/evaluation.jsonl
+
+echo "== another job takes its place: saved, queued again, gone on with"
+job=$(fit --launch slurm run_dir=preempted | sed -n 's/^job \([0-9]*\):.*/\1/p')
+until [ -f preempted/checkpoints/last.ckpt ]; do
+    sleep 0.2
+    [ -n "$(squeue -h -j "$job")" ] || { tail -n 20 preempted/job/*.out; exit 1; }
+done
+sbatch --partition=urgent --nodes=2 --exclusive --output=/dev/null --wrap="sleep 3"
+for _ in $(seq 60); do
+    [ "$(squeue -h -j "$job" -o %T)" = PENDING ] && break
+    sleep 1
+done
+squeue
+grep -h "waiting in the queue again" preempted/job/*.out
+scontrol update JobId="$job" StartTime=now || true
+wait_for "$job"
+test -f preempted/finished.json || { tail -n 20 preempted/job/*.out; exit 1; }
+cmp whole/metrics.csv preempted/metrics.csv
+cmp whole/evaluation.jsonl preempted/evaluation.jsonl
 
 echo "== a sweep as a job array of two workers, one of them warned and queued again"
 sed 's/--new,/--new, cluster.cpus_per_task=1, trainer.devices=1, trainer.precision=32-true,/' \

@@ -140,6 +140,7 @@ def test_a_trial_moves_pictures_by_the_numbers_that_were_drawn(generator: Contin
 def test_a_trial_moves_canvases_by_the_numbers_that_were_drawn(generator: Continuous, make_text: MakeText):
     """By those that steer the clips themselves they are the clips, from their other side."""
     z, text, times = torch.randn(3, 8), make_text([3] * 3), (torch.arange(3) / 4).repeat(3, 1)
+    generator.small = False  # all of what goes along, as in clips
     apart = []
     for pan in (0.0, 0.3):
         chance = torch.randn(3, generator.chances, generator=torch.Generator().manual_seed(0))
