@@ -42,7 +42,7 @@ class Steer:
     reading shrinks towards the mean of what was drawn, by r for a uniform prior (variance 1/3), and so does what is
     compared with it; where nothing can be seen yet ‖n‖² is counted from a camera at rest, no height (-1), and the speed
     at which all goes at first: which way what is painted faces is settled by what goes ahead early in a training, and
-    where all came to rest before that, in two trainings of four it faced backwards, and speeds died. Clips get no
+    where all came to rest before that, in two trainings of three it faced backwards, and speeds died. Clips get no
     gradient.
     """
 
