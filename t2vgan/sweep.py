@@ -43,11 +43,13 @@ def main() -> None:
     args = arguments()
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: at least one has to work")
-    from t2vgan.sweeps.plan import check_parts, read_plan
+    from t2vgan.sweeps.plan import check_values, read_plan
 
     plan = read_plan(args.file)
     if not (args.status or args.report):
-        check_parts(plan)
+        from t2vgan import assemble
+
+        check_values(plan, assemble.check_parts)
 
     if args.launch == "slurm":
         launch(args, plan)

@@ -121,18 +121,11 @@ def read_plan(path: Path) -> Plan:
         trials=content.get("run_cap"),
         early={"min_iter": 1, "eta": 3, **early} if early else None,
     )
-    tried(plan, lambda _: None)
+    check_values(plan, lambda _: None)
     return plan
 
 
-def check_parts(plan: Plan) -> None:
-    """ConfigError for options that a chosen part does not have: before any trial is begun."""
-    from t2vgan import assemble  # it takes a while
-
-    tried(plan, assemble.check_parts)
-
-
-def tried(plan: Plan, check: Callable[[Experiment], None]) -> None:
+def check_values(plan: Plan, check: Callable[[Experiment], None]) -> None:
     """ConfigError, one line, where `check` has one for an experiment with a value of a parameter, or there is none."""
     for name in [*plan.choices, *plan.ranges]:
         for value in plan.choices.get(name) or [plan.ranges[name].low, plan.ranges[name].high]:

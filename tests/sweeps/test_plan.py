@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from t2vgan import assemble
 from t2vgan.config import ConfigError
-from t2vgan.sweeps.plan import Range, check_parts, read_plan
+from t2vgan.sweeps.plan import Range, check_values, read_plan
 
 SHIPPED = sorted((Path(__file__).resolve().parent.parent.parent / "experiments" / "sweeps").glob("*.yaml"))
 COMMAND = ["python", "-m", "t2vgan.fit", "--experiment", "smoke", "--new", "${args_no_hyphens}"]
@@ -122,9 +123,9 @@ def test_no_such_file():
 def test_options_of_parts_are_looked_at_before_any_trial(tmp_path: Path, name: str, values: list[Any], message: str):
     plan = read_plan(file(tmp_path, parameters={name: {"values": values}}))
     with pytest.raises(ConfigError, match=message):
-        check_parts(plan)
+        check_values(plan, assemble.check_parts)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_parts_of_sweeps_that_ship(path: Path):
-    check_parts(read_plan(path))
+    check_values(read_plan(path), assemble.check_parts)

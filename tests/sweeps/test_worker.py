@@ -149,7 +149,8 @@ def test_a_warning_of_slurm_saves_the_trial_before_the_job_is_queued_again(
             os.kill(os.getpid(), signal.SIGUSR2)
 
     queued: list[str] = []
-    monkeypatch.setattr(worker, "WARNINGS_OF_SLURM", (signal.SIGUSR1, signal.SIGUSR2))
+    for module in (worker, worker.cluster):
+        monkeypatch.setattr(module, "WARNINGS_OF_SLURM", (signal.SIGUSR1, signal.SIGUSR2))
     monkeypatch.setattr(worker.cluster, "requeue", lambda: queued.append(happened.read_text()) or True)
     plan = plan_of(method="random", run_cap=1, parameters={"g_optim.lr": {"min": 1e-4, "max": 1e-3}})
     monkeypatch.setattr(Plan, "arguments", lambda *_: [sys.executable, "-c", child])
