@@ -18,6 +18,23 @@ wait_for() { # JOB: until it has left the queue
     while [ -n "$(squeue -h -j "$1" 2> /dev/null)" ]; do sleep 2; done
 }
 
+begin() { # RUN: queues it, and waits for its first checkpoint; sets `job`
+    job=$(fit --launch slurm run_dir="$1" | sed -n 's/^job \([0-9]*\):.*/\1/p')
+    until [ -f "$1"/checkpoints/last.ckpt ]; do
+        sleep 0.2
+        [ -n "$(squeue -h -j "$job")" ] || { tail -n 20 "$1"/job/*.out; exit 1; }
+    done
+}
+
+ends_as_whole() { # RUN: `job`, which has been queued again, goes on with it
+    scontrol update JobId="$job" StartTime=now || true  # else it waits two minutes
+    wait_for "$job"
+    test -f "$1"/finished.json || { tail -n 20 "$1"/job/*.out; exit 1; }
+    grep -h "going on from" "$1"/job/*.out
+    cmp whole/metrics.csv "$1"/metrics.csv
+    cmp whole/evaluation.jsonl "$1"/evaluation.jsonl
+}
+
 echo "== the script"
 fit --launch slurm --print | grep -q -- "--nodes=2"
 
@@ -33,27 +50,14 @@ wait_for "$job"
 test -f whole/finished.json || { tail -n 20 whole/job/*.out; exit 1; }
 
 echo "== stopped in the middle: warned, queued again, gone on with"
-job=$(fit --launch slurm run_dir=stopped | sed -n 's/^job \([0-9]*\):.*/\1/p')
-until [ -f stopped/checkpoints/last.ckpt ]; do
-    sleep 0.2
-    [ -n "$(squeue -h -j "$job")" ] || { tail -n 20 stopped/job/*.out; exit 1; }
-done
+begin stopped
 scancel --signal=USR2 "$job"  # as SLURM does before the time is up
 sleep 5
 squeue -j "$job"
-scontrol update JobId="$job" StartTime=now || true  # a job that was queued again waits two minutes otherwise
-wait_for "$job"
-test -f stopped/finished.json || { tail -n 20 stopped/job/*.out; exit 1; }
-grep -h "going on from" stopped/job/*.out
-cmp whole/metrics.csv stopped/metrics.csv
-cmp whole/evaluation.jsonl stopped/evaluation.jsonl
+ends_as_whole stopped
 
 echo "== another job takes its place: saved, queued again, gone on with"
-job=$(fit --launch slurm run_dir=preempted | sed -n 's/^job \([0-9]*\):.*/\1/p')
-until [ -f preempted/checkpoints/last.ckpt ]; do
-    sleep 0.2
-    [ -n "$(squeue -h -j "$job")" ] || { tail -n 20 preempted/job/*.out; exit 1; }
-done
+begin preempted
 sbatch --partition=urgent --nodes=2 --exclusive --output=/dev/null --wrap="sleep 3"
 for _ in $(seq 60); do
     [ "$(squeue -h -j "$job" -o %T)" = PENDING ] && break
@@ -61,11 +65,7 @@ for _ in $(seq 60); do
 done
 squeue
 grep -h "waiting in the queue again" preempted/job/*.out
-scontrol update JobId="$job" StartTime=now || true
-wait_for "$job"
-test -f preempted/finished.json || { tail -n 20 preempted/job/*.out; exit 1; }
-cmp whole/metrics.csv preempted/metrics.csv
-cmp whole/evaluation.jsonl preempted/evaluation.jsonl
+ends_as_whole preempted
 
 echo "== a sweep as a job array of two workers, one of them warned and queued again"
 sed 's/--new,/--new, cluster.cpus_per_task=1, trainer.devices=1, trainer.precision=32-true,/' \
