@@ -68,17 +68,28 @@ class Clips:
 
 @dataclass
 class TextFeatures:
-    """Encoded captions: the sentence embedding s, word features, and which of the words are real (not padding)."""
+    """Encoded captions: the sentence embedding s, word features, which of the words are real (not padding), and each
+    word by itself, whatever stands beside it: `alone`, None from an encoder that has no such thing.
+    """
 
     sentence: Float[Tensor, "b d"]
     words: Float[Tensor, "b l d"]
     mask: Bool[Tensor, "b l"]
+    alone: Float[Tensor, "b l d"] | None = None
 
     def detach(self) -> TextFeatures:
-        return TextFeatures(self.sentence.detach(), self.words.detach(), self.mask)
+        alone = None if self.alone is None else self.alone.detach()
+        return TextFeatures(self.sentence.detach(), self.words.detach(), self.mask, alone)
 
     def __getitem__(self, rows: slice | Tensor) -> TextFeatures:
-        return TextFeatures(self.sentence[rows], self.words[rows], self.mask[rows])
+        alone = None if self.alone is None else self.alone[rows]
+        return TextFeatures(self.sentence[rows], self.words[rows], self.mask[rows], alone)
+
+    def by_themselves(self) -> TextFeatures:
+        """With each word by itself in the place of what it is in its sentence."""
+        if self.alone is None:
+            raise ValueError("this text encoder does not say what words are by themselves")
+        return TextFeatures(self.sentence, self.alone, self.mask, self.alone)
 
 
 @dataclass

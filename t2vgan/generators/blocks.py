@@ -184,14 +184,16 @@ class Told(nn.Module):
         nn.init.zeros_(last.weight)
         self.of_word = nn.Sequential(nn.Linear(text_dim, hidden), nn.LeakyReLU(0.2), last) if hidden else last
 
-    def forward(self, content: Tensor, text: TextFeatures) -> Tensor:
-        with torch.autocast(content.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
+    def forward(self, content: Tensor | None, text: TextFeatures) -> Tensor:
+        """Without a content code words alone tell."""
+        with torch.autocast(text.words.device.type, enabled=False):  # steps of bfloat16 would be seen as jitter
+            of_content = self.of_content.bias if content is None else self.of_content(content.float())
             of_words, mask = self.of_word(text.words.float()), text.mask[..., None]
             if self.hidden:
                 of_words, counts = of_words.chunk(2, -1)
                 # As loud as a sum over eight words: by gains of 4 to 16 numbers come out alike.
                 of_words = 8 * of_words * counts.masked_fill(~mask, float("-inf")).softmax(1)
-            return self.pace * (self.of_content(content.float()) + 0.5 * (of_words * mask).sum(1))
+            return self.pace * (of_content + 0.5 * (of_words * mask).sum(1))
 
 
 class Mirror(nn.Module):

@@ -92,7 +92,8 @@ class Continuous(nn.Module):
     of captions with a camera at rest a quarter was obeyed, of the same canvases held still all.
 
     There are `width` channels at 4 and 8 pixels, and at most `taper * width / s` at s pixels. Words are attended to at
-    `attend_at` pixels. With `words_count` a softmax over the words of a caption tells what steers its clip (`Told`).
+    `attend_at` pixels. With `words_count` a softmax over the words of a caption tells what steers its clip (`Told`),
+    with `words_alone` words by themselves tell how its subject moves (`Steering`).
     With `company` what is small and low goes along in the clips that readers of `steer` learn from; with
     `small` what goes in these is large or small, slim or not. The sentence and the content code are kept below
     `content_limit`, root mean square (0: they are not): in runs that fell apart these had grown to 2.6 to 6.6 and 8 to
@@ -118,6 +119,7 @@ class Continuous(nn.Module):
         groups: int = 4,
         attend_at: int = 8,
         words_count: bool = True,
+        words_alone: bool = False,
         company: bool = True,
         small: bool = True,
         content_limit: float = 2.0,
@@ -131,7 +133,9 @@ class Continuous(nn.Module):
         )
         self.motion = Motion(dim=dim, text_dim=text_dim, waves=waves, groups=groups)
         self.mirror = Mirror(dim=dim, text_dim=text_dim)
-        self.steering = Steering(z_dim=z_dim, dim=dim, text_dim=text_dim, words_count=words_count)
+        self.steering = Steering(
+            z_dim=z_dim, dim=dim, text_dim=text_dim, words_count=words_count, words_alone=words_alone
+        )
         first = round(4 * Camera.margin)
         self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas

@@ -23,4 +23,4 @@ class BagOfWords(nn.Module):
     def forward(self, inputs: TextInputs) -> TextFeatures:
         words = self.word(inputs)
         sentence = self.sentence(masked_mean(words, inputs.mask))
-        return TextFeatures(sentence=sentence, words=words, mask=inputs.mask)
+        return TextFeatures(sentence=sentence, words=words, mask=inputs.mask, alone=words)

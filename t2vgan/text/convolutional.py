@@ -38,8 +38,10 @@ class Convolutional(nn.Module):
         self.sentence = SentencePooling(dim=dim, heads=heads)
 
     def forward(self, inputs: TextInputs) -> TextFeatures:
-        words, real = self.word(inputs), inputs.mask[..., None]
+        alone, real = self.word(inputs), inputs.mask[..., None]
+        words = alone
         for norm, conv in zip(self.norms, self.convs, strict=True):
             step = conv((norm(words) * real).transpose(1, 2)).transpose(1, 2)
             words = (words + nn.functional.silu(step)) * real
-        return TextFeatures(sentence=self.sentence(words, inputs.mask), words=words, mask=inputs.mask)
+        sentence = self.sentence(words, inputs.mask)
+        return TextFeatures(sentence=sentence, words=words, mask=inputs.mask, alone=alone)

@@ -28,12 +28,13 @@ class Recurrent(nn.Module):
 
     def forward(self, inputs: TextInputs) -> TextFeatures:
         words, mask = self.word(inputs), inputs.mask
+        alone = words
         order = reversal(mask.sum(dim=1), mask.shape[1])
         ahead, _ = self.forwards(words)
         back, _ = self.backwards(reorder(words, order))
         context = torch.cat([ahead, reorder(back, order)], dim=-1)
         words = (words + context) * mask[..., None]
-        return TextFeatures(sentence=self.sentence(words, mask), words=words, mask=mask)
+        return TextFeatures(sentence=self.sentence(words, mask), words=words, mask=mask, alone=alone)
 
 
 def reversal(lengths: Int[Tensor, " b"], longest: int) -> Int[Tensor, "b l"]:
