@@ -21,7 +21,10 @@ import pytest
 import torch
 
 from t2vgan.checkpoint import load_generator
+from t2vgan.datasets.savanna import Savanna
+from t2vgan.datasets.sharding import clips_with_splits, write_shards
 from t2vgan.sealed import damage, read
+from t2vgan.video.encode import write_mp4
 from tests.chaos.victim import ROUND, VALIDATION, WRITING, Kill, play, train
 
 KILLS = int(os.environ.get("T2VGAN_KILLS", "50"))
@@ -30,10 +33,18 @@ PER_RUN = 4
 PATIENCE_S = 1800
 LONGEST_DELAY_S = {WRITING: 0.03, VALIDATION: 0.2, ROUND: 0.2}  # of 0.035, 0.2 to 0.25 and 0.2 that they take
 COMMAND = [
-    *("--experiment", "smoke", "trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
+    *("trainer.checkpoint_every_clips=16", "trainer.log_every_steps=1", "data.batch=8"),
     *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
 ]
 RUN = Path("runs/smoke/00000")
+# Drawn clips, one epoch, in the process itself; and 24 clips in tars, nearly three epochs, by two workers.
+KINDS = {"drawn": "smoke", "shards": "./shards.yaml"}
+SHARDS = """
+extends: smoke
+name: smoke
+data: {dataset: {name: shards, root: shards}, workers: 2}
+evaluation: {probe: {split: train, clips: 24}}
+"""
 IMPORTED = ["t2vgan.training", "wandb", "wandb.sdk.launch", "matplotlib.figure"]  # once, and used in no process before
 
 
@@ -119,30 +130,59 @@ def test_a_small_game_killed_again_and_again(tmp_path: Path):
     assert where[WRITING] and where[VALIDATION]
 
 
+def pack(folder: Path) -> None:
+    """Clips of the savanna as files, in tars: `shards` and `shards.yaml` in the folder."""
+    rows = []
+    (folder / "files").mkdir()
+    for split, count in (("train", 24), ("val", 16)):
+        view: dict[str, Any] = {
+            "size": 16,
+            "frames": 8,
+            "duration_s": 2.0,
+            "counts": {split: count},
+            "source": "render",
+        }
+        drawn = Savanna(root=folder / "drawn", split=split, **view)
+        for i in range(count):
+            sample, name = drawn[i], f"{split}{i}.mp4"
+            write_mp4(folder / "files" / name, sample.video, fps=4)
+            rows.append({"video": name, "caption": sample.caption, "split": split, "attributes": sample.attributes})
+    (folder / "files" / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert write_shards(clips_with_splits(folder / "files"), folder / "shards", shard_bytes=20_000).shards > 2
+    (folder / "shards.yaml").write_text(SHARDS)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_killed_again_and_again(tmp_path: Path):
     rng, trace, done = random.Random(SEED), tmp_path / "trace.txt", 0
-    (tmp_path / "whole").mkdir()
-    assert process(train, str(tmp_path / "whole"), COMMAND, None, str(trace)) == 0
-    whole = tmp_path / "whole" / RUN
-    runs = 0
+    wholes = {kind: tmp_path / kind for kind in KINDS}
+    for whole in wholes.values():
+        whole.mkdir()
+    pack(wholes["shards"])
+    for kind, whole in wholes.items():
+        assert process(train, str(whole), ["--experiment", KINDS[kind], *COMMAND], None, str(trace)) == 0
+    runs, where = 0, Counter[str]()
     while done < KILLS:
+        kind = list(KINDS)[runs % len(KINDS)]
+        whole, command = wholes[kind], ["--experiment", KINDS[kind], *COMMAND]
         folder = tmp_path / f"run{runs}"
         folder.mkdir()
-        (folder / "data").symlink_to(tmp_path / "whole" / "data")
+        for name in ("data", "shards", "shards.yaml"):
+            if (whole / name).exists():
+                (folder / name).symlink_to(whole / name)
         here = 0
         while here < min(PER_RUN, KILLS - done):
             kill = planned(rng, LONGEST_DELAY_S)
-            code = process(train, str(folder), COMMAND, kill, str(trace))
+            code = process(train, str(folder), command, kill, str(trace))
             assert code in (0, -9), (kill, (folder / "said.txt").read_text()[-2000:])
             if code == 0:
                 break  # it was at its end before the moment came
             here += 1
-        assert process(train, str(folder), COMMAND, None, str(trace)) == 0, (folder / "said.txt").read_text()[-2000:]
-        assert_same_checkpoint(folder / RUN, whole)
-        assert names(folder / RUN / "samples") == names(whole / "samples")
-        assert wandb_rows(folder / RUN) == wandb_rows(whole), "a row was lost, or came twice"
+        assert process(train, str(folder), command, None, str(trace)) == 0, (folder / "said.txt").read_text()[-2000:]
+        assert_same_checkpoint(folder / RUN, whole / RUN)
+        assert names(folder / RUN / "samples") == names(whole / RUN / "samples")
+        assert wandb_rows(folder / RUN) == wandb_rows(whole / RUN), "a row was lost, or came twice"
         assert names(folder / "runs/smoke") == ["00000"], "one run all along"
         done, runs = done + here, runs + 1
         where = where_killed(trace)
