@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -35,6 +36,8 @@ def settled(experiment: Experiment, val_clips: int, game: nn.Module | None = Non
             )
         return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=1))
     if settings.devices != "auto":
+        if on_cpu(experiment) and isinstance(settings.devices, int) and settings.devices > cores():
+            rank_zero_warn(f"trainer.devices is {settings.devices}: so many processes share {cores()} cores here")
         return experiment
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 1  # MPS is one device
     most = max(1, min(min(cores(), 4) if on_cpu(experiment) else gpus, val_clips))

@@ -333,7 +333,7 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
             plugins=ranks.environments(),
         )  # fmt: skip
     except (RuntimeError, TypeError, ValueError, MisconfigurationException) as error:
-        raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error  # which GPUs there are comes last
     if settings.devices != "auto":  # else as many as share the batch are taken
         check_shareable(experiment, tried.world_size)
 

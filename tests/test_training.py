@@ -212,6 +212,19 @@ def test_automatic_devices_are_the_gpus_that_share_the_batch(monkeypatch: pytest
     assert (found.devices, found.threads) == (expected, 0)
 
 
+def test_gpus_that_are_not_there_are_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=r"^trainer: You requested gpu: \[0, 1\] But your machine only has: \[0\]"):
+        training.check_in_time(load("smoke", ["trainer.devices=2", "trainer.accelerator=gpu"]), None)
+
+
+def test_more_processes_than_cores_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(devices, "cores", lambda: 2)
+    with pytest.warns(UserWarning, match=r"trainer\.devices is 4: so many processes share 2 cores here"):
+        assert settled(load("smoke", ["trainer.devices=4", "trainer.accelerator=cpu"]), 50).trainer.devices == 4
+
+
 def test_a_rehearsal_starts_one_process_only():
     assert hurried(load("smoke", ["trainer.devices=auto"])).trainer.devices == 1
     assert hurried(load("smoke", ["trainer.devices=2"])).trainer.devices == 2
