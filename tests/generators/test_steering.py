@@ -64,6 +64,28 @@ def test_a_camera_begins_nearly_at_rest_and_nothing_goes_beyond_its_reach(weight
         assert numbers[:, 2].tolist() == pytest.approx([FIRST, FIRST], abs=0.01), "where `steer` holds it"
 
 
+def test_words_by_themselves_tell_how_a_subject_moves_and_in_their_context_how_the_camera_does(make_text: MakeText):
+    torch.manual_seed(0)
+    made = Steering(z_dim=2, dim=4, text_dim=3, words_count=True, words_alone=True)
+    nn.init.normal_(made.steer.of_word[-1].weight, std=0.01)
+    z, content, text = torch.zeros(1, 2), torch.zeros(1, 4), make_text([3], dim=3)
+    text.alone = text.words.flip(-1)
+    camera, subject = slice(0, 2), slice(2, 4)
+
+    def differs(content: Tensor, text: TextFeatures) -> list[bool]:
+        apart = (made(z, content, text).held.detach() - before).abs()[0]
+        return [float(apart[part].max()) > 1e-5 for part in (camera, subject)]
+
+    before = made(z, content, text).held.detach()
+    said = TextFeatures(text.sentence, text.words + 1, text.mask, text.alone)
+    assert differs(content, said) == [True, False], "another context"
+    assert differs(content, TextFeatures(text.sentence, text.words, text.mask, text.alone + 1)) == [False, True]
+    nn.init.normal_(made.steer.of_content.weight, std=0.1)
+    assert differs(torch.ones(1, 4), text) == [True, False], "another content code"
+    with pytest.raises(ValueError, match="does not say what words are by themselves"):
+        made(z, content, TextFeatures(text.sentence, text.words, text.mask))
+
+
 def test_noise_moves_a_camera_that_no_word_speaks_of(make_text: MakeText):
     """And no subject; a word that takes its leave away holds it still."""
     made, z, text = steering(), torch.randn(64, 2), make_text([1] * 64, dim=3)

@@ -41,6 +41,18 @@ def test_shapes(encoder: nn.Module):
     assert encoder.dim == DIM and features.words[~features.mask].abs().sum() == 0
 
 
+def test_what_a_word_is_by_itself_is_the_same_in_every_sentence(encoder: nn.Module):
+    one, other = inputs_of([4, 6]), inputs_of([4, 6], seed=1)
+    for given, new in ((one.vectors, other.vectors), (one.tags, other.tags), (one.entities, other.entities)):
+        given[:, 1:] = new[:, 1:]
+    first, changed = (encoder(inputs).by_themselves() for inputs in (inputs_of([4, 6]), one))
+    assert first.words.shape == (2, 6, DIM) and first.words[~first.mask].abs().sum() == 0
+    torch.testing.assert_close(first.words[:, 0], changed.words[:, 0])
+    assert (first.words[:, 1] - changed.words[:, 1]).abs().min(-1).values.max() > 1e-4
+    assert first[1:].alone is not None and first[1:].alone.shape == (1, 6, DIM)
+    assert not first.detach().by_themselves().words.requires_grad
+
+
 def test_every_parameter_learns(encoder: nn.Module):
     features = encoder(inputs_of([6, 5, 6, 3, 8, 9, 9, 9, 9]))
     (features.sentence.square().sum() + features.words.pow(3).sum()).backward()
