@@ -78,17 +78,24 @@ def test_numbers_go_to_what_is_read_off_the_real_clip(named: bool, variance: flo
     torch.testing.assert_close(number.data, truth, atol=0.03, rtol=0)
 
 
-def test_clips_are_mirrored_where_real_ones_surely_go_to_the_left(make_play: Callable[..., Play]):
-    """Whichever side they are shown from; an uncertain reading says nothing, nor does one of what rests."""
-    read = torch.zeros(4, NUMBERS)
-    read[:, SPEED] = torch.tensor([-0.5, 0.5, 0.15, 0.0])
+def test_clips_are_mirrored_where_real_ones_are_seen_to_go_to_the_left(make_play: Callable[..., Play]):
+    """Whichever side they are shown from. What rests says nothing; where nothing is seen yet the bit is held."""
+    read = torch.zeros(3, NUMBERS)
+    read[:, SPEED] = torch.tensor([-0.5, 0.5, 0.0])
+
+    def slopes(shown: float, variance: float) -> list[float]:
+        odds = torch.full((3,), shown, requires_grad=True)
+        made = trial(torch.zeros(3, NUMBERS), torch.zeros(3, NUMBERS))
+        made.odds, nothing = odds, torch.zeros(3, 1)
+        play = make_play(nothing, nothing, critic=Reader(variance), trial=made, clear=(read,))
+        Steer().generator(play).backward()
+        assert odds.grad is not None
+        return odds.grad.tolist()
+
     for shown in (-3.0, 3.0):
-        odds = torch.full((4,), shown, requires_grad=True)
-        made = trial(torch.zeros(4, NUMBERS), torch.zeros(4, NUMBERS))
-        made.odds = odds
-        nothing = torch.zeros(4, 1)
-        Steer().generator(make_play(nothing, nothing, critic=Reader(0.01), trial=made, clear=(read,))).backward()
-        assert odds.grad is not None and odds.grad[0] < 0 < odds.grad[1] and odds.grad[2:].tolist() == [0, 0]
+        left, right, rests = slopes(shown, 0.01)
+        assert left < 0 < right and rests == 0
+        assert all(slope * shown > 0.1 for slope in slopes(shown, 1 / 3)[2:])
 
 
 @pytest.mark.parametrize("named", [True, False])
