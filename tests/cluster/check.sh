@@ -56,6 +56,21 @@ sleep 5
 squeue -j "$job"
 ends_as_whole stopped
 
+echo "== its time runs out: warned by SLURM itself, queued again, gone on with until it is done"
+job=$(fit --launch slurm run_dir=limited cluster.minutes=1 cluster.warning_s=30 clips=256 | sed -n 's/^job \([0-9]*\):.*/\1/p')
+for _ in $(seq 40); do
+    [ -f limited/finished.json ] && break
+    sleep 10
+    scontrol update JobId="$job" StartTime=now 2> /dev/null || true
+done
+wait_for "$job"
+test -f limited/finished.json || { tail -n 20 limited/job/*.out; exit 1; }
+grep -h "waiting in the queue again" limited/job/*.out
+grep -h "going on from" limited/job/*.out
+fit run_dir=unlimited clips=256 trainer.nodes=1 trainer.devices=2
+cmp unlimited/metrics.csv limited/metrics.csv
+cmp unlimited/evaluation.jsonl limited/evaluation.jsonl
+
 echo "== another job takes its place: saved, queued again, gone on with"
 begin preempted
 sbatch --partition=urgent --nodes=2 --exclusive --output=/dev/null --wrap="sleep 3"
