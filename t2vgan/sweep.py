@@ -6,7 +6,7 @@
     python -m t2vgan.sweep experiments/sweeps/smoke.yaml --status       # a table of what there is
     python -m t2vgan.sweep experiments/sweeps/smoke.yaml --report       # runs/sweeps/smoke/report.html
 
-The file is a Weights & Biases sweep, meant for `wandb sweep FILE` and `wandb agent` too: without a server, not tried.
+The file is a Weights & Biases sweep: `wandb sweep FILE` and `wandb agent` take it, too (tried: tests/wandb_server.py).
 """
 
 from __future__ import annotations

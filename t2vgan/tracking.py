@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import json
@@ -25,6 +26,7 @@ from t2vgan.system import written_whole
 RECORDS = ("metrics.csv", "evaluation.jsonl", "cost.jsonl", "doctor.txt")  # of a run folder: files that grow by lines
 FLUSH_S = 0.1
 FLUSH_TIMEOUT_S = 10.0
+FINISH_TIMEOUT_S = 30.0  # for W&B to take what it has not yet when a run ends; WANDB_FINISH_TIMEOUT sets another
 ALWAYS = {"clips_seen", "epoch"}  # in every row
 
 
@@ -120,19 +122,27 @@ class ContinuedWandb(WandbLogger):
 
     A run that goes on repeats the rounds after its last checkpoint, to the same numbers; `flush` sees to it that those
     before it are on the disk, for what W&B still holds in memory is lost with a process that is killed.
+
+    Training needs neither its server nor its service, the process that writes its files: without them it goes on, and
+    ends in time, with a line that says what W&B has not got.
     """
 
     def __init__(self, run_dir: Path, **options: Any) -> None:
         import wandb
 
-        # W&B would otherwise wait for 32 kB to come together.
-        options["settings"] = wandb.Settings(x_transaction_log_flush_interval=FLUSH_S)
+        options["settings"] = wandb.Settings(
+            x_transaction_log_flush_interval=FLUSH_S,  # it would otherwise wait for 32 kB to come together
+            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT_S)),  # and here for ever
+            finish_timeout_raises=True,
+        )
         # W&B's service, which writes the files, may be that of another process, with another current folder.
         super().__init__(save_dir=run_dir.absolute(), **options)
         self._run_dir = run_dir
         self._earlier: tuple[int, set[str]] | None = None
         self._fresh = False  # whether there are rows since the last flush
         self._flushed = 0  # bytes of W&B's file that were there at the last flush
+        self._lost = self._to_close = False  # whether W&B's service has ended; whether `close` will be called
+        self._exit_code = 1  # until Lightning says otherwise
 
     @property
     def experiment(self) -> Any:
@@ -141,7 +151,7 @@ class ContinuedWandb(WandbLogger):
         from wandb.errors import Error
 
         try:
-            return super().experiment
+            run = super().experiment
         except Error as error:
             if self._offline:
                 raise
@@ -152,21 +162,32 @@ class ContinuedWandb(WandbLogger):
                 f"W&B cannot be reached ({str(error).splitlines()[0]}): this run is recorded in its folder; later: "
                 f"wandb sync {self._run_dir}/wandb/offline-run-*"
             )
-            return super().experiment
+            run = super().experiment
+        if self._experiment is not None and not self._to_close:
+            atexit.register(self.close)  # after all that a run does, and before W&B's own, which would say nothing
+            self._to_close = True
+        return run
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Numbers and media alike."""
+        if self._lost or not (fresh := self._not_there_yet(metrics)):
+            return
+        try:
+            super().log_metrics(fresh, step)
+            self._fresh = True
+        except ConnectionError as error:
+            self._lost = True
+            rank_zero_warn(f"W&B's service has ended ({error}): from here on this run's rows are in metrics.csv alone")
+
+    def _not_there_yet(self, metrics: Any) -> dict[str, Any]:
         if "clips_seen" not in metrics:
-            return super().log_metrics(metrics, step)
+            return dict(metrics)
         if self._earlier is None:
             self._earlier = seen_by_wandb(self._run_dir)
         seen, (until, names) = int(metrics["clips_seen"]), self._earlier
         fresh = {name: value for name, value in metrics.items() if seen > until or name not in names or name in ALWAYS}
-        if seen < until or not fresh.keys() - ALWAYS:
-            return
-        super().log_metrics(fresh, step)
-        self._fresh = True
+        return fresh if seen >= until and fresh.keys() - ALWAYS else {}
 
     @rank_zero_only
     def flush(self) -> None:
@@ -179,6 +200,29 @@ class ContinuedWandb(WandbLogger):
             except Exception as error:  # of many kinds: its service may have ended
                 rank_zero_warn(f"W&B does not answer ({type(error).__name__}): rows of this run may be missing there")
             self._fresh = False
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        super().finalize(status)
+        self._exit_code = int(status != "success")
+
+    def close(self) -> None:
+        """The end of the run at W&B, which may take what it has not yet, but not as long as it likes."""
+        import wandb
+
+        run: Any = self._experiment
+        try:
+            run.finish(exit_code=self._exit_code)
+        except (Exception, KeyboardInterrupt) as error:  # of many kinds: its service may have ended
+            with contextlib.suppress(Exception):
+                wandb.teardown()  # else its own, at exit, would end in a traceback
+            why = str(error) or type(error).__name__
+            if isinstance(error, TimeoutError):
+                why = f"in {run.settings.finish_timeout:g} s"
+            record = self._run_dir / "wandb" / Path(run.settings.sync_dir).name
+            later = f"wandb sync --include-online {record}"
+            text = f"W&B has not taken all rows and media of this run ({why}); later: {later}"
+            print(f"t2vgan: warning: {text}", file=sys.stderr)  # too late for warnings in one line
 
     def _await_row(self, record: Path, step: int) -> None:
         """Until row `step` is in W&B's file: looks for its `_step` (protobuf: key, tag and length, value)."""

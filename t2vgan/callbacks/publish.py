@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_warn
 
 from t2vgan.callbacks.media import log_page
 
@@ -17,8 +18,9 @@ class Publish(Callback):
     """When training ends: the artifact `<name>-generator` of type model, with the best and the last generator and the
     best one's record as metadata, and the run's page as `report`.
 
-    Offline they lie in the run's W&B folder until `wandb sync`. Has to come after the callbacks that write the files,
-    but for `Checkpointing`, which Lightning has act last: its checkpoint says that nothing is left to be done.
+    Offline they lie in the run's W&B folder until `wandb sync`; that W&B does not take the model is no reason to fail.
+    Has to come after the callbacks that write the files, but for `Checkpointing`, which Lightning has act last: its
+    checkpoint says that nothing is left to be done.
 
     Args:
         folder: `checkpoints/` of the run folder.
@@ -51,4 +53,8 @@ class Publish(Callback):
         for name in ("best_generator.safetensors", "generator.safetensors"):
             if (self.folder / name).is_file():
                 artifact.add_file(str(self.folder / name))
-        logger.experiment.log_artifact(artifact)
+        try:
+            logger.experiment.log_artifact(artifact)
+        except Exception as error:  # of many kinds: it asks its server, which may have gone
+            told = str(error).splitlines() or [type(error).__name__]
+            rank_zero_warn(f"W&B has not taken the model ({told[0]}): it is in {self.folder}")
