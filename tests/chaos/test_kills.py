@@ -37,12 +37,12 @@ COMMAND = [
     *("trainer.accelerator=cpu", "trainer.precision=32-true", "evaluation.every_clips=32", "samples.count=1"),
 ]
 RUN = Path("runs/smoke/00000")
-# Drawn clips, one epoch, in the process itself; and 24 clips in tars, nearly three epochs.
+# Drawn clips, one epoch, in the process itself; and 24 clips in tars, nearly three epochs, by two workers.
 KINDS = {"drawn": "smoke", "shards": "./shards.yaml"}
 SHARDS = """
 extends: smoke
 name: smoke
-data: {dataset: {name: shards, root: shards}}
+data: {dataset: {name: shards, root: shards}, workers: 2}
 evaluation: {probe: {split: train, clips: 24}}
 """
 # Besides the time that it took (`Cost`): where a run went on from the last round of an epoch, Lightning does not count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
 import signal
 import sys
@@ -120,6 +121,8 @@ def train(folder: str, command: list[str], kill: Kill | None, trace: str) -> Non
     """`python -m t2vgan.fit <command>` in `folder` but for `curves.png`, up to the planned end of its process."""
     os.chdir(folder)
     os.environ["WANDB_MODE"] = "offline"
+    # As in a user's process. By the test's fork server, workers would be children of that and outlive a killed run.
+    multiprocessing.set_start_method("fork", force=True)
     with Path("said.txt").open("a") as said:
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
