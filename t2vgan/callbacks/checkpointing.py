@@ -107,7 +107,8 @@ class Checkpointing(Checkpoint):
             if flush := getattr(logger, "flush", None):  # of W&B, which another process writes
                 flush()
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-        checkpoint["loops"] = self.owed.loops
+        checkpoint["loops"] = loops = self.owed.loops
+        checkpoint["epoch"] = loops["fit_loop"]["epoch_progress"]["current"]["processed"]  # as they have it, not as now
         last = self.folder / "last.ckpt"
         try:
             with written_whole(last) as part:

@@ -119,6 +119,21 @@ def test_a_run_that_was_told_to_stop_resumes_exactly(fit, stop_at, how):
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
+@pytest.mark.parametrize(("stop_at", "rounds"), [(3, 7), (4, 7), (5, 7), (4, 10), (4, 12), (9, 10), (11, 12)])
+def test_a_run_that_was_told_to_stop_counts_epochs_like_one_that_was_not(fit, stop_at, rounds):
+    """An epoch has five rounds; the run ends within one or with one."""
+    last = fit.folder / "checkpoints" / "last.ckpt"
+    saved = []
+    for stop in (None, stop_at):
+        told = Once(stop_at, (lambda: os.kill(os.getpid(), signal.SIGTERM)) if stop else None)
+        try:
+            fit(told, Interrupt(), *keeper(fit, 1000), max_steps=rounds, **AS_IN_FIT)
+        except SystemExit:
+            fit(*keeper(fit, 1000), max_steps=rounds, ckpt_path=str(last), **AS_IN_FIT)
+        saved.append(torch.load(last, weights_only=True))
+    assert saved[1]["loops"] == saved[0]["loops"] and saved[1]["epoch"] == saved[0]["epoch"]
+
+
 class Fails(Callback):
     """An error of another callback, after a round or in a validation."""
 
