@@ -33,12 +33,17 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from t2vgan import assemble, config, devices
+from t2vgan import assemble, config, devices, training
+from t2vgan.callbacks.best import Best
+from t2vgan.callbacks.checkpointing import Checkpointing
+from t2vgan.callbacks.curves import Curves
+from t2vgan.callbacks.evaluation import Evaluation
+from t2vgan.callbacks.progress import ProgressBar
+from t2vgan.callbacks.publish import Publish
 from t2vgan.config import Experiment
 from t2vgan.datamodule import ClipLoader
 from t2vgan.graphs import Graphs
 from t2vgan.shapes import Clips
-from t2vgan.training import quiet_lightning
 
 Took = tuple[float, float]  # seconds by the clock, and of CPU time of this process
 WARM_UP = 3
@@ -63,7 +68,7 @@ def main() -> None:
     parser.add_argument("--gradients", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     args = parser.parse_intermixed_args()
-    quiet_lightning()
+    training.quiet_lightning()
     warnings.filterwarnings("ignore", ".*but have no `val_dataloader`.*")
     devices.spare_page_faults()
     experiment = config.load(args.experiment, args.overrides)
@@ -149,24 +154,16 @@ def rank_main(experiment: Experiment, rounds: int, rank: int, ranks: int, gradie
 
 
 def overheads(experiment: Experiment, rounds: int) -> None:
-    """The same rounds in a bare loop, in Lightning, and in Lightning with the callbacks that act in every round."""
-    from t2vgan.callbacks.ema import EMA
-    from t2vgan.callbacks.interrupt import Interrupt
-    from t2vgan.callbacks.owed import Owed
-    from t2vgan.callbacks.vital_signs import VitalSigns
+    """The same rounds in a bare loop, in Lightning, and in Lightning with the loggers and callbacks of a run.
 
+    All of them but those that act in validations, of which there are none here; samples and checkpoints, made as often
+    as the experiment says, fall outside of so few rounds.
+    """
     torch.set_num_threads(1)
     kinds: dict[str, Callable[[], list[Took]]] = {
         "bare loop": lambda: bare_loop(game_of(experiment), batches(experiment, rounds + WARM_UP)),
         "Lightning": lambda: with_lightning(experiment, rounds),
-        "with callbacks": lambda: with_lightning(
-            experiment,
-            rounds,
-            EMA(halflife_clips=2000, rampup=0.1),
-            VitalSigns(every_steps=experiment.trainer.log_every_steps),
-            Owed(),
-            Interrupt(),
-        ),
+        "with callbacks": lambda: as_a_run(experiment, rounds),
     }
     times: dict[str, list[Took]] = {name: [] for name in kinds}
     for _ in range(3):  # in turns, so that other work on the machine meets all of them
@@ -181,18 +178,36 @@ def overheads(experiment: Experiment, rounds: int) -> None:
         )
 
 
-def with_lightning(experiment: Experiment, rounds: int, *callbacks: L.Callback) -> list[Took]:
+def as_a_run(experiment: Experiment, rounds: int) -> list[Took]:
+    with tempfile.TemporaryDirectory() as folder:
+        run_dir = Path(folder) / "run"
+        run_dir.mkdir()
+        (run_dir / "config.yaml").write_text(config.to_yaml(experiment))
+        judged = (Evaluation, Best, Curves, Publish)
+        acting = [c for c in training.callbacks(experiment, run_dir, None) if not isinstance(c, judged)]
+        kept = training.loggers(experiment, run_dir)
+        return with_lightning(
+            experiment, rounds, *acting, logger=kept, log_every_n_steps=experiment.trainer.log_every_steps
+        )
+
+
+def with_lightning(experiment: Experiment, rounds: int, *callbacks: L.Callback, **options: Any) -> list[Took]:
     watch = Watch()
     items: Any = DataLoader(batches(experiment, rounds + WARM_UP), batch_size=None)  # type: ignore[arg-type]
-    lightning_loop(game_of(experiment), watch, items, len(items), *callbacks)
+    lightning_loop(game_of(experiment), watch, items, len(items), *callbacks, **options)
     return watch.rounds
 
 
-def lightning_loop(game: Any, watch: Watch, items: Any, rounds: int, *callbacks: L.Callback, ranks: int = 1) -> None:
+def lightning_loop(
+    game: Any, watch: Watch, items: Any, rounds: int, *callbacks: L.Callback, ranks: int = 1, **options: Any
+) -> None:
+    shown = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    saved = any(isinstance(callback, Checkpointing) for callback in callbacks)
     trainer = L.Trainer(
-        accelerator="cpu", devices=ranks, max_steps=rounds, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[*callbacks, watch],
+        accelerator="cpu", devices=ranks, max_steps=rounds, enable_checkpointing=saved,
+        enable_progress_bar=shown, enable_model_summary=False, callbacks=[*callbacks, watch],
         strategy=DDPStrategy(broadcast_buffers=False) if ranks > 1 else "auto", use_distributed_sampler=False,
+        **{"logger": False, **options},
     )  # fmt: skip
     trainer.fit(game, items)
 

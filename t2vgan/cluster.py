@@ -100,6 +100,8 @@ def in_queue(folder: Path) -> list[str]:
     if not known:
         return []
     asked = subprocess.run(["squeue", "--me", "--noheader", "--format=%F"], capture_output=True, text=True, check=False)
+    if asked.returncode:  # else a job that waits would be queued twice
+        raise ConfigError(f"squeue does not answer: {' '.join(asked.stderr.split())}; give the command again later")
     return sorted(known & set(asked.stdout.split()))
 
 

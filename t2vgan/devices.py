@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -62,6 +63,13 @@ def precision(experiment: Experiment) -> str:
         return asked
     on_gpu = experiment.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     return "bf16-mixed" if computes_bfloat16("cuda" if on_gpu else "cpu") else "32-true"
+
+
+def computed(trainer: Trainer) -> dict[str, Any]:
+    """How rounds are computed: with another of these they agree to rounding only."""
+    device = trainer.strategy.root_device.type
+    threads = {"threads": torch.get_num_threads()} if device == "cpu" else {}
+    return {"processes": trainer.world_size, "device": device, "precision": trainer.precision, **threads}
 
 
 def computes_bfloat16(device: str) -> bool:

@@ -22,7 +22,7 @@ from t2vgan.augment import Augment
 from t2vgan.config import Experiment
 from t2vgan.frames import motion_signs, pick, strided
 from t2vgan.losses.play import WHOLE, Contrast, Part, Play, Seen
-from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, schedule
+from t2vgan.optim import adam, advance, capturing, frozen, mean_gradients, parameters, set_options
 from t2vgan.rounds import Heard, Look, Pairs, Term, Told, grow
 from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Clips, TextFeatures, TextInputs, Trial, Video, onto
@@ -392,9 +392,4 @@ class T2VGAN(L.LightningModule):
 
     def set_rates(self, *optims: Any) -> None:
         for optim, config in zip(optims, (self.config.g_optim, self.config.d_optim), strict=True):
-            rate = config.lr * schedule(self.seen, self.config.clips, config)
-            for group in optim.param_groups:
-                if isinstance(group["lr"], Tensor):  # which a graph reads
-                    group["lr"].fill_(rate)
-                else:
-                    group["lr"] = rate
+            set_options(optim, config, seen=self.seen, total=self.config.clips)

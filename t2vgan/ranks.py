@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from t2vgan.config import ConfigError, Experiment
 
 T = TypeVar("T")
+FAILED = "failed"  # what rank 0 says instead of its decision, which it wraps
 PATIENCE = datetime.timedelta(hours=6)  # for rank 0 to make the data and train the judge
 
 
@@ -62,19 +63,31 @@ def decided(decide: Callable[[], T]) -> T:
         return decide()
     import torch
 
-    box: list[Any] = [None]
-    if rank() == 0:
-        try:
-            box = [(decide(), None)]
-        except (ValueError, OSError) as error:
-            box = [(None, error)]
-    torch.distributed.broadcast_object_list(box, src=0)
-    value, error = box[0]
-    if error is None:
-        return value
     if rank() > 0:
+        return _told()
+    try:
+        value = decide()
+    except Exception:
+        torch.distributed.broadcast_object_list([FAILED], src=0)
+        raise
+    torch.distributed.broadcast_object_list([(value,)], src=0)
+    return value
+
+
+def _told() -> Any:
+    """What rank 0 says to the others; they end with it."""
+    import torch
+
+    box: list[Any] = [None]
+    try:
+        torch.distributed.broadcast_object_list(box, src=0)
+    except RuntimeError as error:
+        if lost_another(error):
+            raise ConnectionError("the first process of the run has ended, and this one with it") from error
+        raise
+    if box[0] == FAILED:
         raise SystemExit(2)
-    raise error
+    return box[0][0]
 
 
 @contextlib.contextmanager
@@ -89,18 +102,15 @@ def first_one_alone() -> Iterator[None]:
     import torch
 
     if rank() > 0:
-        well: list[Any] = [None]
-        torch.distributed.broadcast_object_list(well, src=0)
-        if not well[0]:
-            raise SystemExit(2)
+        _told()
         yield
         return
     try:
         yield
-    except (ValueError, OSError):
-        torch.distributed.broadcast_object_list([False], src=0)
+    except Exception:
+        torch.distributed.broadcast_object_list([FAILED], src=0)
         raise
-    torch.distributed.broadcast_object_list([True], src=0)
+    torch.distributed.broadcast_object_list([(None,)], src=0)
 
 
 def as_launched(experiment: Experiment) -> Experiment:

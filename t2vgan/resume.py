@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
 import socket
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,14 +163,14 @@ def try_to_hold(folder: Path) -> bool:
         return True
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        import fcntl
-
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # not on Windows
-        pass
-    except OSError:
-        os.close(handle)
-        return False
+        if not _locked(handle):
+            os.close(handle)
+            return False
+    except OSError as error:
+        why = error.strerror or error
+        warnings.warn(
+            f"{folder}: its file system keeps no locks ({why}): a second process here would not be seen", stacklevel=2
+        )
     os.truncate(handle, 0)
     os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
     _held[folder.resolve()] = handle
@@ -180,15 +182,25 @@ def is_held(folder: Path) -> bool:
     if folder.resolve() in _held:  # by this one, which would give it back as the file is closed
         return False
     try:
-        import fcntl
-
         with (folder / LOCK).open("r+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return not _locked(file.fileno())
+    except OSError:  # there is none, or no locks at all
         return False
-    except (ImportError, FileNotFoundError):
-        return False
-    except OSError:
+
+
+def _locked(handle: int) -> bool:
+    """Whether the open file is locked by this process now; False: by another one. OSError where locks are unknown."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
         return True
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
 
 
 _held: dict[Path, int] = {}  # open for as long as the process lives: closing one would give the lock back

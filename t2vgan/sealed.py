@@ -29,7 +29,12 @@ def sealed(content: Any) -> bytes:
 
 def damage(path: Path) -> str | None:
     """What is wrong with the file, in a few words; None when it is whole. Files without a seal have to open."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except PermissionError:  # which says nothing of the file
+        raise
+    except OSError as error:
+        return f"it cannot be read: {error.strerror or error}"
     body, comment = content[:-COMMENT_BYTES], content[-COMMENT_BYTES:]
     if content[-END_BYTES:].startswith(END):  # no comment: written before there were seals
         try:

@@ -79,6 +79,9 @@ def launch(args: argparse.Namespace, plan: Plan) -> None:
         print(cluster.script(folder, options, jobs=args.workers))
         return
     cluster.check_here()
+    from t2vgan.sweeps import worker
+
+    worker.open_sweep(plan, storage=args.storage)  # a changed question is said here, and one process makes the storage
     words = [str(args.file), *(["--storage", args.storage] if args.storage else [])]
     jobs = cluster.submit(folder, options, cluster.Command("t2vgan.sweep", words), jobs=args.workers)
     print(f"jobs {', '.join(jobs)}: what they say goes to {folder}; --status shows the trials")

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import assemble, cluster, ranks, resume, runs, sealed, warm_start
+from t2vgan import assemble, cluster, going_on, ranks, resume, runs, warm_start
 from t2vgan.callbacks.attention import Attention
 from t2vgan.callbacks.best import Best
 from t2vgan.callbacks.checkpointing import Checkpointing
@@ -42,6 +41,7 @@ from t2vgan.devices import (
     check_compilable,
     check_shareable,
     compile_parts,
+    computed,
     graphs_fit,
     precision,
     set_up,
@@ -200,7 +200,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     checkpoint = ranks.decided(functools.partial(start_of, go_on))
     with ranks.first_one_alone():
         parts = assemble.run(experiment, limit=16 * experiment.data.batch if fast_dev_run else None)
-    saved = check_checkpoint_fits(checkpoint, parts.game, experiment) if checkpoint else {}
+    saved = going_on.check_fits(checkpoint, parts.game, experiment) if checkpoint else {}
     began = warm_start.begin(parts.game, experiment.start) if experiment.start and not checkpoint else ""
     run_dir = ranks.decided(functools.partial(claim_run_dir, experiment, go_on, fast_dev_run))
     if go_on and not ranks.rank():
@@ -217,10 +217,9 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     if graphs_fit(experiment, lightning.strategy.root_device):
         parts.game.graphs = Graphs(parts.game)
     if lightning.is_global_zero:
-        print(f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}")
-        if began:
-            print(began)
-        tell_of_world_size(saved, lightning.world_size)
+        says = [f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}"]
+        says += [began] * bool(began) + going_on.told(saved, to_dict(experiment), computed(lightning))
+        print(*says, sep="\n")
     train(lightning, parts, checkpoint)
     if lightning.is_global_zero:
         if parts.data.skipped:
@@ -301,15 +300,6 @@ def ended(run_dir: Path, clips_seen: int) -> Path:
     return run_dir
 
 
-def tell_of_world_size(saved: dict[str, Any], now: int) -> None:
-    before = saved.get("world_size", now)
-    if before != now:
-        print(
-            f"trained by {before} process{'es' * (before > 1)} so far, goes on with {now}: the same clips, captions, "
-            "noise and frames; gradients are summed in another order: weights agree to rounding, no longer bit by bit"
-        )
-
-
 def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     """Mistakes that would otherwise come to light once the data is there, minutes later."""
     if experiment.logger.wandb != "off":
@@ -317,7 +307,7 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     if experiment.logger.tensorboard and not any(map(find_spec, ("tensorboard", "tensorboardX"))):
         raise ConfigError("logger.tensorboard: TensorBoard is not installed: pip install tensorboard")
     if not go_on:
-        runs.refuse_unwritable(Path(experiment.run_dir or runs.RUNS))
+        runs.refuse_unwritable(Path(experiment.run_dir or runs.RUNS / experiment.name))
         if experiment.run_dir:
             runs.refuse_used(Path(experiment.run_dir))
         if experiment.start:
@@ -336,40 +326,6 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
         raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error  # which GPUs there are comes last
     if settings.devices != "auto":  # else as many as share the batch are taken
         check_shareable(experiment, tried.world_size)
-
-
-def check_checkpoint_fits(checkpoint: Path, game: torch.nn.Module, experiment: Experiment) -> dict[str, Any]:
-    """What the checkpoint says of its run; ConfigError when it is of another model, before anything is changed."""
-    content = sealed.read(checkpoint)
-    weights, mine, callbacks = content["state_dict"], game.state_dict(), content.get("callbacks", {})
-    saved, owed = callbacks.get("Checkpointing", {}), callbacks.get("Owed", {})
-    for name in sorted(weights.keys() | mine.keys()):
-        if name not in weights or name not in mine or weights[name].shape != mine[name].shape:
-            differing = resume.differences(saved["config"], to_dict(experiment)) if "config" in saved else {}
-            why = f"these settings differ: {resume.told(differing)}" if differing else "commit.txt names its version"
-            raise ConfigError(
-                f"{checkpoint}: its {name} is not that of this experiment; {why}; resume with the settings and the "
-                "version of t2vgan that it was trained with, or train anew with --new"
-            )
-    if content.get("vectors") not in (None, getattr(getattr(game, "text_pipeline", None), "version", None)):
-        raise ConfigError(f"{checkpoint}: {assemble.OTHER_VECTORS.format(experiment.text.vectors)}")
-    check_batch(checkpoint, saved, experiment)
-    return {
-        **saved,
-        "settled": owed.get("settled", False),
-        "clips_seen": int(weights["clips_seen"]) if "clips_seen" in weights else 0,
-        "rounds": content.get("global_step", 0),
-    }
-
-
-def check_batch(checkpoint: Path, saved: dict[str, Any], experiment: Experiment) -> None:
-    """ConfigError where rounds are of another size than those that the checkpoint counts."""
-    before, now = saved.get("config", {}).get("data", {}).get("batch"), experiment.data.batch
-    if before not in (None, now):
-        raise ConfigError(
-            f"{checkpoint}: its rounds are of {before} clips, and now data.batch is {now}; a run's length and place in "
-            f"the data are counted in rounds: resume with data.batch={before}, or train anew with --new"
-        )
 
 
 def hurried(experiment: Experiment) -> Experiment:

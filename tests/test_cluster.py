@@ -129,6 +129,11 @@ def test_a_run_that_a_job_trains_or_waits_for_is_not_queued_again(
     words = ("--experiment", "smoke", "--launch", "slurm", "trainer.devices=auto", *own)
     assert said(monkeypatch, capsys, fit, *words).startswith(f"job 17: {run};")
     assert said(monkeypatch, capsys, fit, *words).startswith(f"job 17 trains {run} already: scancel 17 first")
+    (programs / "squeue").write_text("#!/bin/sh\necho slurm_load_jobs error: timed out >&2; exit 1\n")
+    with pytest.raises(SystemExit):
+        said(monkeypatch, capsys, fit, *words)
+    assert "error: squeue does not answer: slurm_load_jobs error: timed out; give" in capsys.readouterr().err
+    (programs / "squeue").write_text(f"#!/bin/sh\ncat {queue}\n")
     queue.write_text("18\n")  # the job is over
     assert said(monkeypatch, capsys, fit, *words).startswith(f"job 17: {run};")
     assert [path.parent.name for path in tmp_path.glob("**/config.yaml")] == [Path(run).name], "one run all along"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from t2vgan.config import Optim, load
-from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule
+from t2vgan.optim import adam, frozen, mean_gradients, parameters, schedule, set_options
 
 
 def with_gradients(*gradients: list[float] | None) -> list[nn.Parameter]:
@@ -26,6 +26,15 @@ def test_adam_takes_the_settings_of_an_experiment():
     optim.step()
     assert optim.defaults["betas"] == (0.0, 0.9) and optim.defaults["fused"]
     assert torch.allclose(owned[0], torch.tensor([-0.01, 0.01]))  # the first step of Adam: lr against the sign
+
+
+def test_what_is_restored_gives_way_to_what_is_asked_for():
+    then, now = Optim(lr=1e-3, betas=[0.0, 0.99]), Optim(lr=2e-3, betas=[0.5, 0.9], eps=1e-3)
+    before, after = adam(with_gradients([1.0]), then), adam(with_gradients([1.0]), now)
+    after.load_state_dict(before.state_dict())
+    set_options(after, now, seen=0, total=100)
+    (group,) = after.param_groups
+    assert (group["lr"], group["betas"], group["eps"]) == (2e-3, (0.5, 0.9), 1e-3)
 
 
 def test_betas_of_whole_numbers():

@@ -95,7 +95,7 @@ def started(command: list[str], **options: Any) -> list[subprocess.Popen[str]]:
 
 
 SCRIPT = """
-import sys
+import os, sys
 from t2vgan import ranks
 from t2vgan.command import run_command
 
@@ -108,6 +108,10 @@ def main():
     if sys.argv[2:] == ["first"]:
         with ranks.first_one_alone():
             raise ValueError("a mistake")
+    if sys.argv[2:] == ["bug"]:
+        ranks.decided(lambda: {}["bug"])
+    if sys.argv[2:] == ["killed"]:
+        ranks.decided(lambda: os.kill(os.getpid(), 9))
     if len(sys.argv) > 2:
         ranks.decided(lambda: (_ for _ in ()).throw(ValueError("a mistake")))
 
@@ -130,6 +134,18 @@ def test_rank_zero_goes_first_and_decides(tmp_path: Path, mistake: str):
     assert [p.returncode for p in processes] == ([2, 2] if mistake else [0, 0]), said
     assert [text.count("t2vgan: error: a mistake") for text in said] == ([1, 0] if mistake else [0, 0])
     assert (tmp_path / "order.txt").read_text().split() == ["0", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "codes", "told"), [("bug", [1, 2], ""), ("killed", [-9, 2], "the first process of the run")]
+)
+def test_the_others_end_with_rank_zero_however_it_ends(tmp_path: Path, how: str, codes: list[int], told: str):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    processes = started([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "order.txt"), how])
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [p.returncode for p in processes] == codes, said
+    assert told in said[1] and "Traceback" not in said[1]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
@@ -142,6 +143,20 @@ def test_a_run_that_is_being_trained_is_refused_until_its_process_is_gone():
     assert not resume.is_held(run) and not resume.is_held(run.parent)
     resume.hold(run)
     assert (run / "lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_a_file_system_without_locks_is_said_and_trained_on(monkeypatch: pytest.MonkeyPatch):
+    def unknown(*args: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    run = made(load("smoke"), hour=1)
+    monkeypatch.setattr("fcntl.lockf", unknown)
+    with pytest.warns(
+        UserWarning, match=r"keeps no locks \(Function not implemented\): a second process here would not"
+    ):
+        resume.hold(run)
+    resume._held.clear()  # as another process sees it
+    assert not resume.is_held(run)
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch):

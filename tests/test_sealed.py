@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,16 @@ def test_one_without_a_seal_has_to_open(tmp_path: Path):
     assert damage(tmp_path / "old.ckpt") is None
     (tmp_path / "text.ckpt").write_text("not a checkpoint")
     assert damage(tmp_path / "text.ckpt") == "it is cut off, or no checkpoint"
+
+
+def test_a_disk_that_fails_is_damage_and_a_file_of_somebody_else_is_not(file: Path, monkeypatch: pytest.MonkeyPatch):
+    failure: list[OSError] = [OSError(errno.EIO, "Input/output error")]
+
+    def fails(path: Path) -> bytes:
+        raise failure[0]
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    assert damage(file) == "it cannot be read: Input/output error"
+    failure[0] = PermissionError(errno.EACCES, "Permission denied")
+    with pytest.raises(PermissionError):
+        damage(file)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
-from t2vgan import devices, resume, system, training
+from t2vgan import devices, going_on, resume, system, training
 from t2vgan.callbacks.checkpointing import Checkpointing
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.progress import ProgressBar
@@ -251,19 +251,19 @@ def test_mistakes_are_told_before_any_data_is_made(override: str, told: str, mon
 
 def test_a_checkpoint_of_another_model_changes_nothing_and_the_settings_that_differ_are_named(tmp_path: Path):
     game, smoke = torch.nn.Linear(2, 3), load("smoke")
-    saved = {"Checkpointing": {"config": to_dict(smoke), "world_size": 2}, "Owed": {"settled": True}}
+    saved = {"Checkpointing": {"config": to_dict(smoke), "computed": {"processes": 2}}, "Owed": {"settled": True}}
     torch.save({"state_dict": game.state_dict(), "callbacks": saved, "global_step": 3}, tmp_path / "last.ckpt")
-    found = training.check_checkpoint_fits(tmp_path / "last.ckpt", game, smoke)
-    assert (found["world_size"], found["settled"], found["rounds"]) == (2, True, 3)
+    found = going_on.check_fits(tmp_path / "last.ckpt", game, smoke)
+    assert (found["computed"], found["settled"], found["rounds"]) == ({"processes": 2}, True, 3)
     with pytest.raises(ConfigError, match=r"of 8 clips, and now data.batch is 16; .*: resume with data.batch=8, or"):
-        training.check_checkpoint_fits(tmp_path / "last.ckpt", game, load("smoke", ["data.batch=16"]))
+        going_on.check_fits(tmp_path / "last.ckpt", game, load("smoke", ["data.batch=16"]))
     other = load("smoke", ["generator.width=16", "trainer.devices=2"])
     for net in (torch.nn.Linear(2, 4), torch.nn.Linear(2, 3, bias=False), torch.nn.Sequential(game)):
         with pytest.raises(ConfigError, match=r"settings differ: generator.width \(32 there, 16 here\); resume"):
-            training.check_checkpoint_fits(tmp_path / "last.ckpt", net, other)
+            going_on.check_fits(tmp_path / "last.ckpt", net, other)
     torch.save({"state_dict": game.state_dict(), "vectors": "1-abc"}, tmp_path / "last.ckpt")
     with pytest.raises(ConfigError, match=r"last\.ckpt: trained with other word vectors than text\.vectors = glove"):
-        training.check_checkpoint_fits(tmp_path / "last.ckpt", game, smoke)
+        going_on.check_fits(tmp_path / "last.ckpt", game, smoke)
 
 
 def test_a_run_is_finished_with_the_clips_that_it_has_seen():
@@ -272,11 +272,28 @@ def test_a_run_is_finished_with_the_clips_that_it_has_seen():
     assert resume.is_finished(run_dir, 40) and not resume.is_finished(run_dir, 64)
 
 
-@pytest.mark.parametrize(("before", "said"), [(1, "trained by 1 process so far, goes on with 2"), (2, "")])
-def test_another_number_of_processes_is_said(before: int, said: str, capsys: pytest.CaptureFixture[str]):
-    training.tell_of_world_size({"world_size": before}, 2)
-    out = capsys.readouterr().out
-    assert said in out and ("no longer bit by bit" in out) == bool(said)
+def test_what_is_no_longer_as_it_was_is_said():
+    then = {"processes": 1, "device": "cpu", "precision": "32-true", "threads": 2}
+    saved = {"config": to_dict(load("smoke")), "computed": then}
+    same = to_dict(load("smoke", ["trainer.devices=2", "run_dir=elsewhere"]))
+    assert going_on.told({}, same, then) == going_on.told(saved, same, then) == []
+    (line,) = going_on.told(saved, same, {**then, "processes": 2, "threads": 1})
+    assert line.startswith("goes on with processes 2 (1 so far), threads 1 (2 so far): the same clips, captions, noise")
+    assert line.endswith("no longer bit by bit")
+    (line,) = going_on.told(saved, to_dict(load("smoke", ["clips=80", "g_optim.eps=1.0e-3"])), then)
+    assert (
+        line
+        == "goes on with other settings than so far: clips (64 there, 80 here), g_optim.eps (1e-08 there, 0.001 here)"
+    )
+    assert len(going_on.told(saved, same, {"processes": 1, "device": "cuda", "precision": "32-true"})) == 1
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(tmp_path: Path):
+    game, smoke = torch.nn.Linear(2, 3), load("smoke")
+    saved = {"Checkpointing": {"config": {**to_dict(smoke), "name": "other"}}}
+    torch.save({"state_dict": game.state_dict(), "callbacks": saved}, tmp_path / "last.ckpt")
+    with pytest.raises(ConfigError, match=r"last\.ckpt is of a run of other, and not of smoke"):
+        going_on.check_fits(tmp_path / "last.ckpt", game, smoke)
 
 
 def test_hardware_that_is_not_there():

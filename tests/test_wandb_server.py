@@ -128,6 +128,21 @@ def test_a_run_is_logged_with_its_settings_and_goes_on_as_the_same(server: Wandb
     assert any(name.endswith(".mp4") for name in server.files)
 
 
+@pytest.mark.slow
+def test_the_parts_of_a_run_without_a_server_are_sent_as_one(server: WandbServer):
+    """Two parts, each of which counts its steps from 0."""
+    ran(server, "-m", "t2vgan.fit", "--experiment", "smoke", *small(clips=8, run_dir="run"), WANDB_MODE="offline")
+    ran(server, "-m", "t2vgan.fit", "--resume", "run", "clips=16", WANDB_MODE="offline")
+    assert not server.rows
+    parts = sorted(str(path) for path in Path("run/wandb").glob("offline-run-*"))
+    recorded = [row for part in parts for row in history(next(Path(part).glob("*.wandb")))]
+    ran(server, "-m", "wandb", "sync", *parts)
+    (rows,) = server.rows.values()
+    assert len(parts) == 2 and [row["_step"] for row in rows] == list(range(len(recorded)))
+    assert [row["clips_seen"] for row in rows] == [row["clips_seen"] for row in recorded]
+    assert [row["clips_seen"] for row in rows if "d/total" in row] == [8, 16]
+
+
 # ---- without the server from some moment on
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.export import export_generator
 from t2vgan.callbacks.owed import Owed, round_is_over
+from t2vgan.devices import computed
 from t2vgan.sealed import sealed
 from t2vgan.system import written_whole
 
@@ -54,14 +56,14 @@ class Checkpointing(Checkpoint):
         self.card = card
         self.owed, self.kept, self.records = owed, kept, records
         self._saved_at = self._tried_at = 0  # clips seen
-        self._ranks = 1
+        self._computed: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"config": self.config, "world_size": self._ranks, "records": self.records()}
+        return {"config": self.config, "computed": self._computed, "records": self.records()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._saved_at = self._tried_at = pl_module.seen
-        self._ranks = trainer.world_size
+        self._computed = computed(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         over = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
@@ -139,11 +141,14 @@ class Checkpointing(Checkpoint):
 
 
 def rename_copy(path: Path, name: Path) -> None:
-    """Give the file a second name, over what had that name; where there are no hard links, a new name."""
+    """Give the file a second name, over what had that name; where there are no hard links, a copy.
+
+    Never the file itself: a process that is killed here would leave none by a name that a run goes on from.
+    """
     part = name.with_name(f".{name.name}.part")
     part.unlink(missing_ok=True)
     try:
         os.link(path, part)
     except OSError:
-        os.replace(path, part)
+        shutil.copyfile(path, part)
     os.replace(part, name)

@@ -2,8 +2,9 @@
 
 https://docs.wandb.ai/guides/sweeps/sweep-config-keys. Understood here: `method` grid, random, bayes; `metric`;
 `parameters` with value, values, min/max and distributions; `early_terminate` hyperband, and median, which W&B itself
-does not know; `run_cap`; `command`, which has to start `t2vgan.fit` with `${args_no_hyphens}`. A parameter `seed` with
-`values` is a dimension of its own: every trial is trained with each of them, and counts as their mean.
+does not know; nested `parameters`, which become dotted keys; `run_cap`; `command`, which has to start `t2vgan.fit` with
+`${args_no_hyphens}`. A parameter `seed` with `values` is a dimension of its own: every trial is trained with each of
+them, and counts as their mean. What is not understood (`probabilities`, normal distributions) is refused by name.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ KEYS = (
     "command",
     "run_cap",
 )
-EARLY = ("type", "min_iter", "eta", "max_iter", "s", "strict")  # the last three mean something to W&B alone
+EARLY = ("type", "min_iter", "eta", "max_iter", "s", "strict")  # the last means something to W&B alone
 METHODS = ("grid", "random", "bayes")
 SPECS = ("value", "values", "min", "max", "q", "distribution")
 DISTRIBUTIONS = ("constant", "categorical", "int_uniform", "uniform", "q_uniform", "log_uniform", "log_uniform_values")
+UNKNOWN_HERE = ("probabilities", "mu", "sigma")
 ARGUMENTS = "${args_no_hyphens}"
 
 
@@ -96,7 +98,7 @@ def read_plan(path: Path) -> Plan:
     content = _content(path)
     choices: dict[str, list[Any]] = {}
     ranges: dict[str, Range] = {}
-    for name, spec in content["parameters"].items():
+    for name, spec in _flat(content["parameters"]).items():
         found = _parameter(path, name, spec)
         if isinstance(found, Range):
             ranges[name] = found
@@ -104,6 +106,11 @@ def read_plan(path: Path) -> Plan:
             choices[name] = found
     if content["method"] == "grid" and ranges:
         raise ConfigError(f"{path}: parameters.{next(iter(ranges))}: a grid needs `values`, not a range")
+    if "seed" in ranges:
+        raise ConfigError(
+            f"{path}: parameters.seed: give `values`, e.g. [0, 1, 2], and every trial counts as the mean over them; "
+            "a range would look for the luckiest seed"
+        )
     for seed in choices.get("seed", []):
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ConfigError(f"{path}: parameters.seed: {seed!r} is no whole number")
@@ -119,10 +126,27 @@ def read_plan(path: Path) -> Plan:
         choices=choices,
         ranges=ranges,
         trials=content.get("run_cap"),
-        early={"min_iter": 1, "eta": 3, **early} if early else None,
+        early=_early(early) if early else None,
     )
     check_values(plan, lambda _: None)
     return plan
+
+
+def _flat(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{g_optim: {parameters: {lr: ...}}}` as `{g_optim.lr: ...}`."""
+    found: dict[str, Any] = {}
+    for name, spec in parameters.items():
+        nested = isinstance(spec, dict) and set(spec) == {"parameters"} and isinstance(spec["parameters"], dict)
+        found |= _flat(spec["parameters"], f"{prefix}{name}.") if nested else {f"{prefix}{name}": spec}
+    return found
+
+
+def _early(given: dict[str, Any]) -> dict[str, Any]:
+    """With `min_iter` and `eta`; of W&B's brackets `max_iter / eta^1, ..., max_iter / eta^s` the last comes first."""
+    early = {"eta": 3, **given}
+    if "min_iter" not in early and {"max_iter", "s"} <= early.keys():
+        early["min_iter"] = max(1, early["max_iter"] // early["eta"] ** early["s"])
+    return {"min_iter": 1, **early}
 
 
 def check_values(plan: Plan, check: Callable[[Experiment], None]) -> None:
@@ -188,15 +212,14 @@ def _check_values(path: Path, content: dict[str, Any]) -> None:
 def _check_early(path: Path, early: Any) -> None:
     if not isinstance(early, dict) or early.get("type") not in ("hyperband", "median"):
         raise ConfigError(f"{path}: early_terminate.type has to be hyperband, with min_iter and eta, or median")
-    if early["type"] == "hyperband" and {"max_iter", "s"} & early.keys() and "min_iter" not in early:
-        raise ConfigError(
-            f"{path}: early_terminate: give min_iter and eta; brackets by max_iter and s are not known here"
-        )
+    if len({"max_iter", "s"} & early.keys()) == 1 and "min_iter" not in early:
+        raise ConfigError(f"{path}: early_terminate: give min_iter and eta, or max_iter, s and eta")
     for key, value in early.items():
         if key not in EARLY:
             raise ConfigError(f"{path}: early_terminate: unknown key '{key}'{nearest(str(key), EARLY)}")
         least = 2 if key == "eta" else 1
-        if key in ("min_iter", "eta") and (not isinstance(value, int) or value < least):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if key in ("min_iter", "eta", "max_iter", "s") and (not whole or value < least):
             raise ConfigError(f"{path}: early_terminate.{key} is {value}: it has to be a whole number from {least} on")
 
 
@@ -217,6 +240,8 @@ def _parameter(path: Path, name: str, spec: Any) -> list[Any] | Range:
     if not isinstance(spec, dict):
         raise ConfigError(f"{where}: expected `value`, `values` or `min` and `max`")
     for key in spec:
+        if key in UNKNOWN_HERE:
+            raise ConfigError(f"{where}: `{key}` is known to W&B's own sweeps alone")
         if key not in SPECS:
             raise ConfigError(f"{where}: unknown key '{key}'{nearest(str(key), SPECS)}")
     if "value" in spec:

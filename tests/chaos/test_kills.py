@@ -80,6 +80,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def contents(run: Path, beginning: str) -> dict[str, bytes]:
+    """Pictures, clips and notes, by their names."""
+    files = (path for path in run.rglob("*") if path.is_file())
+    return {name: path.read_bytes() for path in files if (name := str(path.relative_to(run))).startswith(beginning)}
+
+
 def differing(one: Any, other: Any, where: str = "") -> list[str]:
     """The places at which two checkpoints are not equal bit by bit."""
     if isinstance(one, dict):
@@ -181,7 +187,8 @@ def test_killed_again_and_again(tmp_path: Path):
             here += 1
         assert process(train, str(folder), command, None, str(trace)) == 0, (folder / "said.txt").read_text()[-2000:]
         assert_same_checkpoint(folder / RUN, whole / RUN)
-        assert names(folder / RUN / "samples") == names(whole / RUN / "samples")
+        for kept in ("samples", "checkpoints/best"):
+            assert contents(folder / RUN, kept) == contents(whole / RUN, kept)
         assert wandb_rows(folder / RUN) == wandb_rows(whole / RUN), "a row was lost, or came twice"
         assert names(folder / "runs/smoke") == ["00000"], "one run all along"
         done, runs = done + here, runs + 1

@@ -61,6 +61,27 @@ def test_ranges(tmp_path: Path, spec: dict[str, Any], expected: Range):
     assert read_plan(file(tmp_path, parameters={name: spec})).ranges == {name: expected}
 
 
+def test_nested_parameters_are_dotted_keys(tmp_path: Path):
+    optim = {"lr": {"values": [1e-4, 1e-3]}, "eps": {"value": 1e-6}}
+    plan = read_plan(file(tmp_path, parameters={"g_optim": {"parameters": optim}, "clips": {"value": 8}}))
+    assert plan.choices == {"g_optim.lr": [1e-4, 1e-3], "g_optim.eps": [1e-6], "clips": [8]}
+
+
+@pytest.mark.parametrize(
+    ("early", "first"),
+    [
+        ({"min_iter": 2}, 2),
+        ({}, 1),
+        ({"max_iter": 27, "s": 2}, 3),
+        ({"max_iter": 16, "s": 3, "eta": 2}, 2),
+        ({"max_iter": 2, "s": 2}, 1),
+    ],
+)
+def test_the_first_rung_of_brackets(tmp_path: Path, early: dict[str, int], first: int):
+    found = read_plan(file(tmp_path, early_terminate={"type": "hyperband", **early})).early
+    assert found and found["min_iter"] == first and found["eta"] == early.get("eta", 3)
+
+
 def test_one_seed_is_no_dimension(tmp_path: Path):
     plan = read_plan(file(tmp_path, parameters={"seed": {"value": 3}}))
     assert plan.seeds == [] and plan.choices == {"seed": [3]}
@@ -88,7 +109,14 @@ def test_one_seed_is_no_dimension(tmp_path: Path):
         ({"command": {}}, "command has to be a list"),
         ({"parameters": {"seed": {"values": ["a", "b"]}}}, "parameters.seed: 'a' is no whole number"),
         ({"parameters": {"ema.rampup": {"min": 0.1, "max": 1.0, "q": "a"}}}, "`q` is a"),
-        ({"early_terminate": {"type": "hyperband", "max_iter": 27, "s": 2}}, "give min_iter and eta"),
+        ({"early_terminate": {"type": "hyperband", "max_iter": 27}}, "give min_iter and eta, or max_iter, s and eta"),
+        ({"early_terminate": {"type": "hyperband", "max_iter": 2.5, "s": 1}}, "early_terminate.max_iter is 2.5"),
+        ({"parameters": {"seed": {"min": 0, "max": 9}}}, r"parameters.seed: give `values`.*the luckiest seed"),
+        (
+            {"parameters": {"clips": {"values": [8, 16], "probabilities": [0.1, 0.9]}}},
+            "`probabilities` is known",
+        ),
+        ({"parameters": {"g_optim": {"parameters": {"lrr": {"value": 1}}}}}, "parameters.g_optim.lrr: unknown key"),
         ({"early_terminate": {"type": "envelope"}}, "early_terminate.type has to be hyperband"),
         ({"early_terminate": {"type": "median", "min_itre": 2}}, "unknown key 'min_itre', did you mean 'min_iter'"),
         ({"early_terminate": {"type": "hyperband", "eta": 1}}, "early_terminate.eta is 1: .* whole number from 2 on"),
