@@ -50,6 +50,7 @@ class Text:
     vectors: str = "glove"  # "glove" (installed with the package), or the path of a GloVe/word2vec file
     encoder: dict[str, Any] = field(default_factory=lambda: {"name": "recurrent", "dim": 128})
     critic: str = "own"  # own: critics train a second encoder; shared: they read the generator's, without gradient
+    lr: float | None = None  # of the text encoders; by the player's schedule; null: the player's own
 
 
 @dataclass
@@ -280,6 +281,7 @@ def _check_keys(node: Any, cls: type, where: str, prefix: str) -> None:
 
 def _check_values(e: Experiment) -> None:
     positive = {
+        "text.lr": 1.0 if e.text.lr is None else e.text.lr,
         "clips": e.clips,
         "clip.size": e.clip.size,
         "clip.frames": e.clip.frames,

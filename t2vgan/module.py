@@ -385,11 +385,14 @@ class T2VGAN(L.LightningModule):
     # ---- optimisation ------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [
-            adam(parameters([self.generator, self.text_encoder]), self.config.g_optim),
-            adam(parameters([self.discriminators, self.critic_text]), self.config.d_optim),
+        game: list[tuple[Any, Any, Any]] = [
+            (self.generator, self.text_encoder, self.config.g_optim),
+            (self.discriminators, self.critic_text, self.config.d_optim),
         ]
+        if self.config.text.lr is None:
+            return [adam(parameters([player, text]), optim) for player, text, optim in game]
+        return [adam(parameters([player]), optim, parameters([text])) for player, text, optim in game]
 
     def set_rates(self, *optims: Any) -> None:
         for optim, config in zip(optims, (self.config.g_optim, self.config.d_optim), strict=True):
-            set_options(optim, config, seen=self.seen, total=self.config.clips)
+            set_options(optim, config, seen=self.seen, total=self.config.clips, apart=self.config.text.lr)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from t2vgan import assemble
 from t2vgan.config import load
+from t2vgan.devices import compile_parts
 from t2vgan.shapes import Clips
 from tests.conftest import CAPTIONS, Words
 
@@ -44,6 +45,8 @@ def round_of(rank: int, ranks: int, accumulate: int, port: int, overrides: list[
     share = BATCH // ranks
     experiment = load("smoke", [*EVERY_LOSS, f"trainer.accumulate={accumulate}", *overrides])
     game = assemble.model(experiment, Words())  # type: ignore[arg-type]
+    if experiment.trainer.compile:
+        compile_parts(game)
     batch: Any = clips_of(range(rank * share, (rank + 1) * share))
     trainer = L.Trainer(
         accelerator="cpu", devices=ranks, max_steps=1, logger=False, enable_checkpointing=False,

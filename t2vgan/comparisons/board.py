@@ -132,7 +132,7 @@ def protocol(study: Study, results: Results, rows: list[Row], seconds: int | flo
     part = "to the end" if study.whole_searches else f"for {study.search.share:g} of its clips"
     search = (
         f"Rates: every arm was first trained {part} at {factors} times its own rates, "
-        f"seed {base.seed}; the best by {study.search.metric} of the last validation is used for all seeds"
+        f"seed {base.seed}; the best by {study.search.metric} in the last three validations is used for all seeds"
         f"{', and counts as the training of that seed' * study.whole_searches}. "
         if len(study.search.factors) > 1
         else ""
@@ -158,12 +158,17 @@ def costs(prices: dict[str, Any], rows: list[Row]) -> str:
             f"Seconds are those of training alone, of all threads, or on the clock of a GPU ({where[0]}). Memory: that "
             "of the GPU, else resident, of a training process."
         )
-    where = "; ".join(sorted({f"{p['machine']['device']}, commit {p['commit'][:8]}" for p in prices.values()}))
+    where = "; ".join(sorted({f"{p['machine']['device']}, commit {shortly(p['commit'])}" for p in prices.values()}))
     return (
         "Seconds, clips per second, latency and memory are prices: each arm's rounds of training, measured alone on "
         f"one thread of a processor ({where}), times the clips seen; training itself ran where the jsons say. Memory: "
         "resident, of a training process."
     )
+
+
+def shortly(commit: str) -> str:
+    """`1a2b3c4d`, and whether there were changes beside it."""
+    return commit[:8] + "+changes" * commit.endswith("+changes")
 
 
 def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], said: str) -> str:
@@ -178,7 +183,7 @@ def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], s
             lines += [*(f"| {' | '.join(cells(row, names))} |" for row in asked), ""]
             lines += [*(f"- {line}" for line in verdict(asked, study.baseline)), ""]
     lines += ["## What each arm is", ""]
-    lines += [f"- **{row.arm}**: {about(study, row.arm)}" for row in rows]
+    lines += [f"- **{row.arm}**: {' '.join([about(study, row.arm), *deviations(study, row.arm)])}" for row in rows]
     lines += ["", "Made by", "", "```", command(study), "```", ""]
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
 
 FORMAT = "t2vgan-arm-1"
+LAST = 3  # validations that a search is decided by
 RESULTS = Path("experiments") / "results"
 
 
@@ -80,7 +82,7 @@ class Results:
 
 
 def score(result: dict[str, Any], search: Search) -> float | None:
-    """The search's metric at the last validation; None for a run that failed or where it could not be had.
+    """The search's metric, mean of the last three validations; None for a run that failed or where there is none.
 
     ConfigError for a metric that validations do not have.
     """
@@ -90,8 +92,8 @@ def score(result: dict[str, Any], search: Search) -> float | None:
     if search.metric not in last:
         said = f"study.yaml: search.metric '{search.metric}' is nothing that a validation says"
         raise ConfigError(f"{said}{nearest(search.metric, last)}; it says: {', '.join(last)}")
-    value = last[search.metric]
-    return None if value is None else float(value)
+    values = [point.get(search.metric) for point in result["curve"][-LAST:]]  # one alone is of few clips
+    return None if None in values else statistics.fmean(values)
 
 
 def read(path: Path) -> dict[str, Any] | None:

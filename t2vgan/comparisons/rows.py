@@ -185,6 +185,8 @@ def sentence(rows: Sequence[Row], baseline: str, metric: str, at: str) -> str:
     second = choose(rest, key=lambda r: r.value(metric, at=at).mean)
     a, b = first.value(metric, at=at), second.value(metric, at=at)
     said = f"At equal {at}, {NAMES[metric]}: {first.arm} leads with {a}, then {second.arm} with {b}{doubt(a, b)}."
+    if unread := ", ".join(r.arm for r in rows if r not in known):
+        said += f" Not known of {unread}: no validation by then."
     own = next((r for r in known if r.arm == baseline), None)
     if own is None or own is first or own is second:
         return said

@@ -17,7 +17,8 @@ FILE = "study.yaml"
 KEYS = ("title", "note", "seeds", "search", "questions", "baseline", "vectors")
 # What does not change a result, besides how and where a run is computed.
 BESIDE = (*CIRCUMSTANCES, "name", "data.root", "data.files", "samples", "trainer.log_every_steps")
-SHARED = ("clips", "clip", "data.dataset", "data.val_clips")  # of all arms
+# Of all arms.
+SHARED = ("clips", "clip", "data.dataset", "data.batch", "data.val_clips", "ema", "evaluation", "text.lr")
 BESIDE += ("trainer.checkpoint_every_clips", "trainer.graphs")
 VECTORS = ("word2vec", "random")  # how a file of word vectors can be made from the captions of training
 
@@ -26,8 +27,8 @@ VECTORS = ("word2vec", "random")  # how a file of word vectors can be made from 
 class Search:
     """Every arm is first trained for `share` of its clips at each of `factors` times its learning rates.
 
-    The best factor by `metric` of the last validation is the one that all its seeds are trained with. With a share of 1
-    the best of these trainings is that of the first seed, too.
+    The best factor by `metric` in the last three validations is the one that all its seeds are trained with. With a
+    share of 1 the best of these trainings is that of the first seed, too.
     """
 
     factors: tuple[float, ...] = (0.25, 1.0, 4.0)
@@ -131,7 +132,7 @@ def digest_of(experiment: Experiment) -> str:
     changes no digest.
     """
     settings = {k: v for k, v in flat(to_dict(experiment)).items() if not under(k, BESIDE)}
-    settings = {k: v for k, v in settings.items() if v or not under(k, ["augment", "start"])}
+    settings = {k: v for k, v in settings.items() if v or not under(k, ["augment", "start", "text.lr"])}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -30,13 +30,22 @@ class ConvLstm(nn.Module):
 
     The state lives at 8 x 8 pixels with `width` channels; the time since the last frame is an input of every step, so
     frame rates may vary. Frames cost the same however many there are; they must be rendered from the first one on.
+    Without `mirror` it paints both sides of things, as the essay has it; with it one side, and one bit says which.
     """
 
     continuous = False
     trial: Trial | None = None  # of the last call in training
 
     def __init__(
-        self, *, text_dim: int, size: int, z_dim: int = 64, dim: int = 256, width: int = 128, attention: bool = True
+        self,
+        *,
+        text_dim: int,
+        size: int,
+        z_dim: int = 64,
+        dim: int = 256,
+        width: int = 128,
+        attention: bool = True,
+        mirror: bool = True,
     ) -> None:
         super().__init__()
         self.z_dim, self.size, self.width = z_dim, size, width
@@ -47,7 +56,7 @@ class ConvLstm(nn.Module):
         self.drive = nn.Linear(dim + 2, width)
         self.cell = ConvLstmCell(inward=width, channels=width)
         self.attention = WordAttention(channels=width, text_dim=text_dim) if attention else None
-        self.mirror = Mirror(dim=dim, text_dim=text_dim)
+        self.mirror = Mirror(dim=dim, text_dim=text_dim) if mirror else None
         ups = (size // 8).bit_length() - 1
         widths = [max(width // 2**i, 16) for i in range(ups + 1)]
         self.blocks = nn.ModuleList(
@@ -81,6 +90,7 @@ class ConvLstm(nn.Module):
         assert rgb is not None
         video = bounded(rgb, self.training).reshape(b, t, 3, self.size, self.size).transpose(1, 2)
         seen = torch.stack(maps, 1) if maps else video.new_zeros(b, t, text.words.shape[1], 1, 1)
-        video, seen = self.mirror(self.mirror.decide(z, content, text), video, seen)
-        self.trial = trial_of(self.mirror, video.detach().flip(-1)) if self.training else None
+        if (mirror := self.mirror) is not None:
+            video, seen = mirror(mirror.decide(z, content, text), video, seen)
+            self.trial = trial_of(mirror, video.detach().flip(-1)) if self.training else None
         return video, seen
