@@ -37,6 +37,14 @@ def test_what_is_restored_gives_way_to_what_is_asked_for():
     assert (group["lr"], group["betas"], group["eps"]) == (2e-3, (0.5, 0.9), 1e-3)
 
 
+def test_words_may_have_a_rate_of_their_own():
+    optim = adam(with_gradients([1.0]), Optim(lr=1e-3), with_gradients([1.0]))
+    set_options(optim, Optim(lr=1e-3, final=0.1), seen=100, total=100, apart=5e-4)
+    assert [group["lr"] for group in optim.param_groups] == pytest.approx([1e-4, 5e-5])
+    set_options(optim, Optim(lr=1e-3), seen=0, total=100)
+    assert [group["lr"] for group in optim.param_groups] == [1e-3, 1e-3]
+
+
 def test_betas_of_whole_numbers():
     settings = Optim()
     settings.betas = [0, 0.99]  # as a plain dict of a checkpoint may hold them

@@ -5,7 +5,8 @@ the scores up. D_T averages 2 x 2 pixels first; its first two residual blocks ar
 each of the remaining frames. Every layer is spectrally normalised (Miyato et al. 2018), the condition enters by
 projection (Miyato & Koyama 2018), with the caption's sentence in the place of the class's embedding.
 
-Deviations: no self-attention; one step of the critics for one of the generator, where the paper has two; widths.
+Deviations: no self-attention; the frames that D_S sees are evenly spaced, at a random distance from a random first one;
+one step of the critics for one of the generator, where the paper has two; widths.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Equation 5: D_I and D_V are each told real from fake, and both teach the generat
 logits. In the paper D_V also guesses the category of the action (equation 6); with captions, both critics weigh them by
 projection instead (Miyato & Koyama 2018), as all designs of the zoo do whose papers know no text.
 
-Deviations: that; no noise on the critics' inputs, which the authors' code has; widths.
+Deviations: that; no noise on the critics' inputs, and no weight decay, which the authors' code has; widths.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ where the frames are put side by side as channels; from there on it looks at the
 distances in time as waves and the condition, goes through a mapping network, and the logit is the product of that and
 of the features: there is no other.
 
-Deviations: the caption's sentence in the place of the class label; frames are joined at 8 x 8 pixels; averages instead
+Deviations: the caption's sentence in the place of the class label; frames are evenly spaced, at a
+random distance, and joined at 8 x 8 pixels; averages instead
 of smoothing filters before halving; linear layers without equalised learning rates, and no table of embeddings of the
 distances beside the waves; widths.
 """

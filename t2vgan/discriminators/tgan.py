@@ -3,7 +3,7 @@
 Singular value clipping: after every fifth step the singular values of each layer's weights are cut to at most 1, and
 the gains of batch normalisations to at most the standard deviations that they divide by (table 2, by kind of layer).
 Goes with the loss `wasserstein`. The caption is weighed by projection (Miyato & Koyama 2018), whose weights are clipped
-likewise.
+likewise, and whose sentence has the length 1, so that it stretches nothing either.
 
 Deviations: Adam instead of RMSProp; widths.
 """
@@ -74,4 +74,7 @@ class TganVideo(nn.Module):
             return (x.transpose(1, 2).flatten(2).transpose(1, 2),)  # (b, c * 4 * 4, t')
 
     def judge(self, features: tuple[Tensor, ...], text: TextFeatures | None) -> Tensor:
-        return self.head(features[0], None if text is None else text.sentence)
+        if text is None:
+            return self.head(features[0], None)
+        of_length_1 = F.normalize(text.sentence, dim=1)
+        return self.head(features[0], of_length_1 * features[0].shape[1] ** 0.5)  # by which a projection divides

@@ -9,7 +9,8 @@ to fine (section 3.2 there).
 
 Deviations: the caption stands beside the noise of both mapping networks, as class labels do in the authors' conditional
 model; in the layer of sines the content has no say: w_x, w_y and b are the same for all clips, and w_t is a linear
-function of the motion vector; colours are cut off at their bounds in training, too; widths.
+function of the motion vector, so that phases are linear in time (the authors' code has a network of two layers, and
+cosines, between w_t t and the pixels); colours are cut off at their bounds in training, too; widths.
 """
 
 from __future__ import annotations

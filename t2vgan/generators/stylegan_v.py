@@ -9,8 +9,8 @@ al. 2020) starts from its constant and the motion code side by side; styles come
 Deviations: the caption stands in the place of the class label, beside the content noise and beside the noise of the
 anchors; anchors every half second and periods from 0.5 to 8 s, for clips of two seconds; convolutions over three
 anchors; mapping network of two layers; learning rates are equalised in linear layers alone, not in the synthesis nor in
-the convolutions over anchors (which learn slowly in the authors' networks); colours are cut off at their bounds in
-training, too; widths.
+the convolutions over anchors (which learn slowly in the authors' networks); pixels are doubled by repetition, not by
+smoothing filters; colours are cut off at their bounds in training, too; widths.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Section 3: z_0 goes through G_0, transposed convolutions along time, to z_1^1..z
 Table 1 has the layers.
 
 Deviations: the caption's code stands beside z_0 wherever z_0 is read, as class labels do in the authors' conditional
-model; z_0 is normal instead of uniform; widths.
+model; z_0 is normal instead of uniform; batch normalisations have a shift; widths.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -11,7 +12,7 @@ import pytest
 
 from t2vgan.comparisons import board, measure
 from t2vgan.comparisons.results import Results
-from t2vgan.comparisons.rows import at_seconds, attributes, estimate, table, timed, verdict
+from t2vgan.comparisons.rows import Estimate, at_seconds, attributes, estimate, table, timed, verdict
 from t2vgan.comparisons.study import Study, read_study
 
 Made = Callable[..., dict[str, Any]]
@@ -50,6 +51,12 @@ def test_the_verdict_names_who_leads_where(study: Study, whole: Results):
     assert seconds_accuracy.startswith("At equal seconds, normalised accuracy: other leads with 0.505")
     assert "then ours with 0.403" in seconds_accuracy or "then ours with 0.402" in seconds_accuracy
     assert seconds_fd.startswith("At equal seconds, fd_probe: other leads with 100.5")
+
+
+def test_arms_without_a_validation_by_then_are_named(study: Study, whole: Results):
+    rows, _ = table(study, whole)
+    late = dataclasses.replace(rows[0], arm="late", cheap=dict.fromkeys(rows[0].cheap, Estimate(math.nan, math.nan)))
+    assert verdict([*rows, late], "ours")[2].endswith("Not known of late: no validation by then.")
 
 
 def test_intervals_that_overlap_are_said_to(study: Study, results: Results, made: Made):

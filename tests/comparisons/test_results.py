@@ -62,6 +62,14 @@ def test_the_best_rate_is_chosen_when_all_are_there(study: Study, results: Resul
     assert results.factor("ours") == 1.0, "what has failed is no good, however low its last figure was"
 
 
+def test_a_search_is_decided_by_three_validations(study: Study, results: Results, made: Made):
+    for job, values in zip(study.searches("ours"), ([0.0, 60.0, 60.0, 60.0], [90.0, 90.0, 90.0, 10.0]), strict=True):
+        found = made(accuracy=0.1, fd=values[-1], seconds=1.0)
+        found["curve"] = [{**found["curve"][-1], "fd_probe": value} for value in values]
+        results.write(job, found)
+    assert results.factor("ours") == 1.0
+
+
 def test_a_metric_that_there_is_not_is_said_at_the_first_result(study: Study, results: Results, made: Made):
     results.study = dataclasses.replace(study, search=dataclasses.replace(study.search, metric="fd_prob"))
     results.write(study.searches("ours")[0], made(accuracy=0.1, fd=90.0, seconds=1.0))

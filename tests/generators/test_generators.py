@@ -256,6 +256,17 @@ def test_convlstm_without_attention_has_no_maps_but_clips(make_text: MakeText):
     assert video.shape == (2, 3, 3, 16, 16) and maps.shape == (2, 3, 5, 1, 1) and maps.abs().max() == 0
 
 
+def test_convlstm_without_a_mirror_has_nothing_to_try(make_text: MakeText):
+    generator = build("convlstm", mirror=False).train()
+    text = make_text([5, 3])
+    video, _ = generator.attend(noise(2), text, instants(3, 2))
+    assert generator.trial is None and not any("mirror" in name for name, _ in generator.named_parameters())
+    with torch.no_grad():
+        build("convlstm").train()(noise(2), text, instants(3, 2))
+    video.mean().backward()
+    assert all(p.grad is not None for p in generator.parameters()), "nothing is left that only the loss mirror trains"
+
+
 def test_placements_stay_in_reach(make_text: MakeText):
     motion = Motion(dim=8, text_dim=TEXT_DIM, waves=4, groups=3)
     _, places = motion(100 * torch.randn(5, 8), make_text([3] * 5), instants(4, 5), torch.rand(5, 4))
