@@ -56,7 +56,7 @@ class Owed(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         trainer.fit_loop.epoch_loop.max_steps = self._max_steps
-        begun = trainer.fit_loop.epoch_progress.total
+        begun: Any = trainer.fit_loop.epoch_progress.total
         if trainer.fit_loop.restarted_mid_epoch and begun.processed == begun.started:
             trainer.fit_loop.reset_restart_stage()  # that epoch was over: else the beginning of the next is not counted
         self.loops = self._restored or loops_of(trainer)
