@@ -124,6 +124,7 @@ def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.C
         owed=owed,
         kept=experiment.trainer.checkpoints_kept,
         records=functools.partial(lengths, run_dir),
+        computed=computed,
         **saved,
     )
     return [

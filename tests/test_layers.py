@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "resume": ("config", "runs", "sealed"),
     "tracking": ("config",),
     "ranks": ("config",),
+    "going_on": ("assemble", "config", "resume", "sealed"),
     "training": (
         "assemble",
         "cluster",
@@ -57,9 +58,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "callbacks",
         "config",
         "devices",
+        "going_on",
         "graphs",
         "resume",
-        "sealed",
         "tracking",
         "reports",
         "warm_start",

@@ -15,7 +15,6 @@ from lightning.pytorch.utilities import rank_zero_warn
 from t2vgan.callbacks.clock import due
 from t2vgan.callbacks.export import export_generator
 from t2vgan.callbacks.owed import Owed, round_is_over
-from t2vgan.devices import computed
 from t2vgan.sealed import sealed
 from t2vgan.system import written_whole
 
@@ -36,6 +35,7 @@ class Checkpointing(Checkpoint):
         card: what else the generator's file says of the model; clips seen and metrics are added.
         owed: what the last round owes; the callback that has to act before this one.
         kept: how many checkpoints.
+        computed: how rounds are computed (`devices.computed`), for a run that goes on to say what has changed.
         records: how long the run's records are by now (`tracking.lengths`), for a run that goes on to cut them back.
     """
 
@@ -49,12 +49,13 @@ class Checkpointing(Checkpoint):
         owed: Owed,
         kept: int = 2,
         records: Callable[[], dict[str, int]] = dict,
+        computed: Callable[[Trainer], dict[str, Any]] = lambda trainer: {},
     ) -> None:
         self.folder = Path(folder)
         self.every_clips = every_clips
         self.config = config
         self.card = card
-        self.owed, self.kept, self.records = owed, kept, records
+        self.owed, self.kept, self.records, self.computed = owed, kept, records, computed
         self._saved_at = self._tried_at = 0  # clips seen
         self._computed: dict[str, Any] = {}
 
@@ -63,7 +64,7 @@ class Checkpointing(Checkpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._saved_at = self._tried_at = pl_module.seen
-        self._computed = computed(trainer)
+        self._computed = self.computed(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         over = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
