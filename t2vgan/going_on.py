@@ -34,6 +34,7 @@ def check_fits(checkpoint: Path, game: torch.nn.Module, experiment: Experiment) 
     if content.get("vectors") not in (None, getattr(getattr(game, "text_pipeline", None), "version", None)):
         raise ConfigError(f"{checkpoint}: {assemble.OTHER_VECTORS.format(experiment.text.vectors)}")
     check_batch(checkpoint, saved, experiment)
+    check_rates(checkpoint, saved, experiment)
     return {
         **saved,
         "settled": owed.get("settled", False),
@@ -49,6 +50,16 @@ def check_batch(checkpoint: Path, saved: dict[str, Any], experiment: Experiment)
         raise ConfigError(
             f"{checkpoint}: its rounds are of {before} clips, and now data.batch is {now}; a run's length and place in "
             f"the data are counted in rounds: resume with data.batch={before}, or train anew with --new"
+        )
+
+
+def check_rates(checkpoint: Path, saved: dict[str, Any], experiment: Experiment) -> None:
+    """ConfigError where text encoders have a rate of their own and had none, or had one."""
+    before, now = saved.get("config", {}).get("text", {}).get("lr"), experiment.text.lr
+    if "config" in saved and (before is None) != (now is None):
+        raise ConfigError(
+            f"{checkpoint}: text.lr was {before} so far and is {now}: Adam keeps its moments in other groups then; give "
+            "text.lr as it was (another number, where it was one), or train anew with --new"
         )
 
 

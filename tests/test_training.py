@@ -288,6 +288,13 @@ def test_what_is_no_longer_as_it_was_is_said():
     assert len(going_on.told(saved, same, {"processes": 1, "device": "cuda", "precision": "32-true"})) == 1
 
 
+def test_a_rate_of_words_cannot_come_or_go(tmp_path: Path):
+    game, saved = torch.nn.Linear(2, 3), {"Checkpointing": {"config": to_dict(load("smoke"))}}
+    torch.save({"state_dict": game.state_dict(), "callbacks": saved}, tmp_path / "last.ckpt")
+    with pytest.raises(ConfigError, match=r"text\.lr was None so far and is 0\.001: .* give text\.lr as it was"):
+        going_on.check_fits(tmp_path / "last.ckpt", game, load("smoke", ["text.lr=0.001"]))
+
+
 def test_a_checkpoint_of_another_experiment_is_refused(tmp_path: Path):
     game, smoke = torch.nn.Linear(2, 3), load("smoke")
     saved = {"Checkpointing": {"config": {**to_dict(smoke), "name": "other"}}}
