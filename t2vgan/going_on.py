@@ -58,8 +58,8 @@ def check_rates(checkpoint: Path, saved: dict[str, Any], experiment: Experiment)
     before, now = saved.get("config", {}).get("text", {}).get("lr"), experiment.text.lr
     if "config" in saved and (before is None) != (now is None):
         raise ConfigError(
-            f"{checkpoint}: text.lr was {before} so far and is {now}: Adam keeps its moments in other groups then; give "
-            "text.lr as it was (another number, where it was one), or train anew with --new"
+            f"{checkpoint}: text.lr was {before} so far and is {now}: Adam keeps its moments in other groups then; "
+            "give text.lr as it was (another number, where it was one), or train anew with --new"
         )
 
 
