@@ -6,6 +6,7 @@ of torchrun and srun are all there from the beginning: they meet first, rank 0 d
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import datetime
@@ -55,6 +56,15 @@ def join(accelerator: str) -> None:
     if gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=PATIENCE)
+    atexit.register(leave)
+
+
+def leave() -> None:
+    """Ends the group before the interpreter ends: its threads may abort the process, and so fail the run, else."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def decided(decide: Callable[[], T]) -> T:
