@@ -30,6 +30,7 @@ from typing import Any
 
 import lightning as L
 import torch
+import wandb
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
@@ -40,6 +41,7 @@ from t2vgan.callbacks.curves import Curves
 from t2vgan.callbacks.evaluation import Evaluation
 from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.callbacks.publish import Publish
+from t2vgan.callbacks.samples import Samples
 from t2vgan.config import Experiment
 from t2vgan.datamodule import ClipLoader
 from t2vgan.graphs import Graphs
@@ -184,11 +186,17 @@ def as_a_run(experiment: Experiment, rounds: int) -> list[Took]:
         run_dir.mkdir()
         (run_dir / "config.yaml").write_text(config.to_yaml(experiment))
         judged = (Evaluation, Best, Curves, Publish)
-        acting = [c for c in training.callbacks(experiment, run_dir, None) if not isinstance(c, judged)]
+        judge: Any = SimpleNamespace(dim=1)  # never asked
+        callbacks = training.callbacks(experiment, run_dir, judge)
+        real = [c for c in callbacks if isinstance(c, Samples) and not c.captions]  # beside clips of validation
+        acting = [c for c in callbacks if not isinstance(c, judged) and c not in real]
         kept = training.loggers(experiment, run_dir)
-        return with_lightning(
+        times = with_lightning(
             experiment, rounds, *acting, logger=kept, log_every_n_steps=experiment.trainer.log_every_steps
         )
+        if wandb.run is not None:  # or the next one is logged to it, too
+            wandb.finish()
+        return times
 
 
 def with_lightning(experiment: Experiment, rounds: int, *callbacks: L.Callback, **options: Any) -> list[Took]:

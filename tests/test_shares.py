@@ -64,14 +64,16 @@ def test_what_a_critic_of_motion_reads(tmp_path: Path, ranks: int, accumulate: i
     """With frozen eyes that see through noise, correlations, `steer`, `energy`, and words by themselves: lion_savanna.
 
     The energy score has a small weight here: the stills of two clips of an untrained generator are nearly one, and the
-    slope of their distance is up to 500 times as large as what is rounded.
+    slope of their distance is up to 500 times as large as what is rounded. So is the seed one at which no unit of the
+    frozen eyes lies on the edge of its ReLU: at seed 0 one does in four processes, and what is rounded there moves the
+    largest gradient by 1e-3.
     """
     critic = ("name=projected", "see_size=32", "channels=4", "match=true")
     overrides = [
         *WITHOUT_MIRROR, *(f"discriminators.frames.{option}" for option in critic), "losses.d/frames/r2=0",
         "losses.d/frames/steer=1.0", "losses.g/frames/steer=1.0",
         "augment={translate: 0.1, cutout: 0.2, noise: 0.3, rise: 0}", "losses.g/frames/energy.weight=0.05",
-        "losses.g/frames/energy.stills=true", "generator.words_alone=true",
+        "losses.g/frames/energy.stills=true", "generator.words_alone=true", "seed=2",
     ]  # fmt: skip
     whole = gradients(tmp_path, overrides=overrides)
     assert any("reader" in name for name in whole) and any("steering.steer" in name for name in whole)
