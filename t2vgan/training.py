@@ -324,7 +324,10 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
             plugins=ranks.environments(),
         )  # fmt: skip
     except (RuntimeError, TypeError, ValueError, MisconfigurationException) as error:
-        raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error  # which GPUs there are comes last
+        told = " ".join(str(error).split()).rstrip("!.")  # which GPUs there are comes last
+        asked = settings.accelerator
+        hint = "" if asked == "auto" else f" (trainer.accelerator is {asked}; auto takes what there is)"
+        raise ConfigError(f"trainer: {told}{hint}") from error
     if settings.devices != "auto":  # else as many as share the batch are taken
         check_shareable(experiment, tried.world_size)
 

@@ -234,7 +234,7 @@ def test_a_rehearsal_starts_one_process_only():
     ("override", "told"),
     [
         ("trainer.devices=two", "trainer: "),
-        ("trainer.accelerator=abacus", "trainer: "),
+        ("trainer.accelerator=abacus", r"trainer: .*\(trainer.accelerator is abacus; auto takes what there is\)$"),
         ("logger.wandb=online", "wandb"),
         ("run_dir=used", "not empty"),
         ("trainer.devices=3 trainer.accelerator=cpu", "data.batch = 8 cannot be shared equally by 3 devices$"),
