@@ -130,9 +130,11 @@ def protocol(study: Study, results: Results, rows: list[Row], seconds: int | flo
     base = study.experiment(rows[0].arm)
     factors = ", ".join(f"{f:g}" for f in study.search.factors)
     part = "to the end" if study.whole_searches else f"for {study.search.share:g} of its clips"
+    last = study.search.last
+    lasting = f"the mean of the last {last} validations" if last > 1 else "the last validation"
     search = (
         f"Rates: every arm was first trained {part} at {factors} times its own rates, "
-        f"seed {base.seed}; the best by {study.search.metric} in the last three validations is used for all seeds"
+        f"seed {base.seed}; the best by {study.search.metric} in {lasting} is used for all seeds"
         f"{', and counts as the training of that seed' * study.whole_searches}. "
         if len(study.search.factors) > 1
         else ""

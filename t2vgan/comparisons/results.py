@@ -13,7 +13,6 @@ from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
 
 FORMAT = "t2vgan-arm-1"
-LAST = 3  # validations that a search is decided by
 RESULTS = Path("experiments") / "results"
 
 
@@ -82,7 +81,7 @@ class Results:
 
 
 def score(result: dict[str, Any], search: Search) -> float | None:
-    """The search's metric, mean of the last three validations; None for a run that failed or where there is none.
+    """The search's metric, mean of the last validations; None for a run that failed or where there is none.
 
     ConfigError for a metric that validations do not have.
     """
@@ -92,7 +91,7 @@ def score(result: dict[str, Any], search: Search) -> float | None:
     if search.metric not in last:
         said = f"study.yaml: search.metric '{search.metric}' is nothing that a validation says"
         raise ConfigError(f"{said}{nearest(search.metric, last)}; it says: {', '.join(last)}")
-    values = [point.get(search.metric) for point in result["curve"][-LAST:]]  # one alone is of few clips
+    values = [point.get(search.metric) for point in result["curve"][-search.last :]]
     return None if None in values else statistics.fmean(values)
 
 

@@ -27,7 +27,7 @@ VECTORS = ("word2vec", "random")  # how a file of word vectors can be made from 
 class Search:
     """Every arm is first trained for `share` of its clips at each of `factors` times its learning rates.
 
-    The best factor by `metric` in the last three validations is the one that all its seeds are trained with. With a
+    The best factor by `metric`, mean of the `last` validations, is the one that all its seeds are trained with. With a
     share of 1 the best of these trainings is that of the first seed, too.
     """
 
@@ -35,6 +35,7 @@ class Search:
     share: int | float = 0.25
     metric: str = "fd_probe"
     goal: str = "min"
+    last: int = 3  # one alone is of few clips
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,16 @@ def _search(value: Any, path: Path) -> Search:
     known = list(Search.__dataclass_fields__)
     if not isinstance(value, dict) or any(key not in known for key in value):
         raise ConfigError(f"{path}: search has the keys {', '.join(known)}, not {value}")
-    wrong = ConfigError(f"{path}: search needs factors above 0, a share of at most 1 and the goal min or max")
+    wrong = ConfigError(f"{path}: search needs factors above 0, a share of at most 1, goal min or max, last at least 1")
     try:
         found = Search(**{**value, "factors": tuple(float(f) for f in value.get("factors", Search.factors))})
-        usable = bool(found.factors) and min(found.factors) > 0 and 0 < found.share <= 1
+        usable = (
+            bool(found.factors)
+            and min(found.factors) > 0
+            and 0 < found.share <= 1
+            and type(found.last) is int
+            and found.last >= 1
+        )
     except (TypeError, ValueError):  # of another kind than numbers
         raise wrong from None
     if not usable or found.goal not in ("min", "max"):

@@ -45,6 +45,8 @@ def test_overrides_hold_for_all_arms(folder: Path):
         ("search: {factor: [1]}", "search has the keys factors, share, metric, goal"),
         ("search: {factors: [-1]}", "factors above 0"),
         ("search: {share: 2}", "a share of at most 1"),
+        ("search: {last: 0}", "last at least 1"),
+        ("search: {last: 1.5}", "last at least 1"),
         ("search: {share: much}", "a share of at most 1"),
         ("search: {factors: 3}", "factors above 0"),
         ("search: {factors: [fast]}", "factors above 0"),
