@@ -32,7 +32,6 @@ from t2vgan.module import T2VGAN, Term
 from t2vgan.text import TEXT_ENCODERS, TextPipeline
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
-OTHER_VECTORS = "trained with other word vectors than text.vectors = {} now has: its captions would mean something else"
 PLAYERS = {"d": "discriminator", "g": "generator"}
 
 
@@ -90,7 +89,9 @@ def check_parts(experiment: Experiment) -> None:
     """ConfigError for a part, a loss or an option that is not there; no part of the game is built."""
     critics = experiment.discriminators
     checked("data.dataset", DATASETS, experiment.data.dataset, {})
-    checked("text.encoder", TEXT_ENCODERS, experiment.text.encoder, {})
+    name, _ = checked("text.encoder", TEXT_ENCODERS, experiment.text.encoder, {})
+    if experiment.text.sentences and "sentence_dim" not in inspect.signature(TEXT_ENCODERS[name]).parameters:
+        raise ConfigError(f"text.sentences: the text encoder '{name}' reads no sentence vectors")
     checked("generator", GENERATORS, experiment.generator, {})
     for name, node in critics.items():
         checked(f"discriminators.{name}", DISCRIMINATORS, node, {})
@@ -210,7 +211,16 @@ def datamodule(experiment: Experiment, *, limit: int | None = None) -> ClipsData
 
 
 def text_pipeline(experiment: Experiment, cache: Path | None = None) -> TextPipeline:
-    return TextPipeline(vectors=experiment.text.vectors, cache=cache)
+    return TextPipeline(vectors=experiment.text.vectors, sentences=experiment.text.sentences, cache=cache)
+
+
+def other_vectors(experiment: Experiment) -> str:
+    """What is wrong with a training whose text pipeline had another version."""
+    text = experiment.text
+    told = f"other word vectors than text.vectors = {text.vectors} now has"
+    if text.sentences:
+        told = f"other vectors than text.vectors = {text.vectors} and text.sentences = {text.sentences} now have"
+    return f"trained with {told}: its captions would mean something else"
 
 
 def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = True) -> T2VGAN:
@@ -218,7 +228,8 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         clip = experiment.clip
-        encoder = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim)
+        read = {"vector_dim": pipeline.vector_dim, "sentence_dim": pipeline.sentence_dim}
+        encoder = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, **read)
         given = {"text_dim": encoder.dim, "size": clip.size, "clip_frames": clip.frames}
         generator = build("generator", GENERATORS, experiment.generator, **given)
         given["numbers"] = getattr(generator, "numbers", 0)
@@ -230,7 +241,7 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
         own = experiment.text.critic == "own" and not all(c.blind for c in critics.values())
         critic_text = None
         if own:
-            critic_text = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, vector_dim=pipeline.vector_dim)
+            critic_text = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, **read)
     for part in (generator, *critics.values()):  # the layout that CPUs and tensor cores convolve fastest
         if all(p.dim() != 5 for p in part.parameters()):
             part.to(memory_format=torch.channels_last)
@@ -347,7 +358,7 @@ def load_model(
     except ConfigError as error:
         raise ValueError(f"{path}: made by another version of t2vgan: {error}") from error
     if card.get("vectors") not in (None, pipeline.version):  # files from before it was noted have none
-        raise ValueError(f"{path}: {OTHER_VECTORS.format(experiment.text.vectors)}")
+        raise ValueError(f"{path}: {other_vectors(experiment)}")
     pipeline.vocabulary = card.get("vocabulary", ())
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():

@@ -48,6 +48,7 @@ class Data:
 @dataclass
 class Text:
     vectors: str = "glove"  # "glove" (installed with the package), or the path of a GloVe/word2vec file
+    sentences: str | None = None  # the folder of a language model: sentences are its vectors of whole captions
     encoder: dict[str, Any] = field(default_factory=lambda: {"name": "recurrent", "dim": 128})
     critic: str = "own"  # own: critics train a second encoder; shared: they read the generator's, without gradient
     lr: float | None = None  # of the text encoders; by the player's schedule; null: the player's own

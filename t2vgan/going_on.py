@@ -32,7 +32,7 @@ def check_fits(checkpoint: Path, game: torch.nn.Module, experiment: Experiment) 
             "anew with --new"
         )
     if content.get("vectors") not in (None, getattr(getattr(game, "text_pipeline", None), "version", None)):
-        raise ConfigError(f"{checkpoint}: {assemble.OTHER_VECTORS.format(experiment.text.vectors)}")
+        raise ConfigError(f"{checkpoint}: {assemble.other_vectors(experiment)}")
     check_batch(checkpoint, saved, experiment)
     check_rates(checkpoint, saved, experiment)
     return {

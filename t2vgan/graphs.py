@@ -220,14 +220,13 @@ class Captured:
         room = rows >= len(given.owner)
         rows = rows.masked_fill(room, 0)  # what is left is filled with the first pair, of which nothing is asked
         right_too, wrong_too = (
-            TextInputs(**{name: tensor[rows] for name, tensor in vars(self.longer(text)).items()})
-            for text in (given.right, given.wrong)
+            self.longer(text).each(lambda tensor: tensor[rows]) for text in (given.right, given.wrong)
         )
         only = [lengthened(each[rows], self.words) & ~room[:, None] for each in (given.only_right, given.only_wrong)]
         return Heard(right, wrong, Pairs(given.owner[rows], right_too, wrong_too, *only))
 
     def longer(self, text: TextInputs) -> TextInputs:
-        return TextInputs(**{name: lengthened(tensor, self.words) for name, tensor in vars(text).items()})
+        return text.per_word(lambda tensor: lengthened(tensor, self.words))
 
 
 def lengthened(tensor: Tensor, length: int) -> Tensor:
@@ -240,7 +239,7 @@ def lengthened(tensor: Tensor, length: int) -> Tensor:
 def tensors(heard: Heard) -> Iterator[Tensor]:
     pairs = heard.pairs
     for text in (heard.right, heard.wrong, *((pairs.right, pairs.wrong) if pairs else ())):
-        yield from vars(text).values()
+        yield from text.tensors().values()
     if pairs:
         yield from (pairs.owner, pairs.only_right, pairs.only_wrong)
 

@@ -295,7 +295,7 @@ class T2VGAN(L.LightningModule):
 
     def text_inputs(self, captions: list[str]) -> TextInputs:
         inputs = self.text_pipeline(captions)
-        return TextInputs(**{name: onto(tensor, self.device) for name, tensor in vars(inputs).items()})
+        return inputs.each(lambda tensor: onto(tensor, self.device))
 
     def read(self, inputs: TextInputs) -> TextFeatures:
         """What critics are told of captions: their own encoder's reading, or the generator's without gradient."""

@@ -2,9 +2,10 @@
 
 Text encoder and generator are one graph. Its inputs, in this order, with n clips of l words and t frames:
 `z` float (n, z_dim), N(0, 1); `vectors` float (n, l, v), `tags`, `entities` int64 (n, l) and `mask` bool (n, l) as the
-text pipeline makes them, padded with zeros to l words; `times` float (n, t), seconds. Its output is `video`, float
-(n, 3, t, h, w), RGB in [-1, 1]. n is free; l is fixed, because a recurrent encoder is unrolled over its words; t is
-free where the generator renders any instant, else fixed.
+text pipeline makes them, padded with zeros to l words; `times` float (n, t), seconds; and, where the text encoder reads
+what a language model makes of captions, `sentences` float (n, s). Its output is `video`, float (n, 3, t, h, w), RGB in
+[-1, 1]. n is free; l is fixed, because a recurrent encoder is unrolled over its words; t is free where the generator
+renders any instant, else fixed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from t2vgan.shapes import Latent, TextInputs, Times, Video
 from t2vgan.system import written_whole
 
 FORMAT, FORMAT_VERSION = "t2vgan-program", 1
-INPUTS = ("z", "vectors", "tags", "entities", "mask", "times")
+INPUTS = ("z", "vectors", "tags", "entities", "mask", "times", "sentences")  # the last one where it is read
 OUTPUT = "video"
 METADATA = "t2vgan.json"  # the name of the metadata in a .pt2 archive
 OPSET = 20  # of ONNX: the first that has what a camera needs, GridSample as PyTorch computes it
@@ -52,8 +53,10 @@ class Whole(nn.Module):
         entities: Int[Tensor, "b l"],
         mask: Bool[Tensor, "b l"],
         times: Times,
+        sentences: Float[Tensor, "b s"] | None = None,
     ) -> Video:
-        text = self.text_encoder(TextInputs(vectors, tags, entities, mask, content=mask))  # content is for losses
+        read = TextInputs(vectors, tags, entities, mask, content=mask, sentences=sentences)  # content is for losses
+        text = self.text_encoder(read)
         return self.generator(z, text, times)
 
 
@@ -103,7 +106,7 @@ def inputs(text: TextInputs, z: Tensor, times: Tensor, *, words: int) -> Inputs:
         raise ValueError(f"a caption of {text.mask.shape[1]} words: the program reads {words}")
     columns = (text.vectors, text.tags, text.entities, text.mask)
     padded = (torch.cat([c, c.new_zeros(c.shape[0], missing, *c.shape[2:])], 1) for c in columns)
-    return (z, *padded, times)
+    return (z, *padded, times) if text.sentences is None else (z, *padded, times, text.sentences)
 
 
 def traced(net: Whole, example: Inputs, *, any_times: bool) -> torch.export.ExportedProgram:
@@ -113,15 +116,15 @@ def traced(net: Whole, example: Inputs, *, any_times: bool) -> torch.export.Expo
     """
     with torch.no_grad(), quiet():
         try:
-            return torch.export.export(net, example, dynamic_shapes=axes(any_times))
+            return torch.export.export(net, example, dynamic_shapes=axes(INPUTS[: len(example)], any_times))
         except RuntimeError as error:
             raise ValueError(f"this generator cannot be traced: {str(error).splitlines()[0]}") from error
 
 
-def axes(any_times: bool) -> dict[str, dict[int, Any]]:
-    """The free axes of each input."""
+def axes(names: Sequence[str], any_times: bool) -> dict[str, dict[int, Any]]:
+    """The free axes of each of these inputs."""
     clips = torch.export.Dim("clips")
-    free: dict[str, dict[int, Any]] = {name: {0: clips} for name in INPUTS}
+    free: dict[str, dict[int, Any]] = {name: {0: clips} for name in names}
     if any_times:
         free["times"][1] = torch.export.Dim("frames")
     return free
@@ -138,11 +141,12 @@ def write_pt2(path: Path, program: torch.export.ExportedProgram, metadata: dict[
 def write_onnx(path: Path, program: torch.export.ExportedProgram, metadata: dict[str, Any], *, any_times: bool) -> None:
     """The metadata is in the model's `metadata_props`, each value as JSON. ValueError when ONNX is not installed."""
     require_onnx()
+    names = INPUTS[: len(program.graph_signature.user_inputs)]
     with quiet():
         try:
             made = torch.onnx.export(
-                program, dynamo=True, opset_version=OPSET, input_names=list(INPUTS), output_names=[OUTPUT],
-                dynamic_shapes=axes(any_times), verbose=False,
+                program, dynamo=True, opset_version=OPSET, input_names=list(names), output_names=[OUTPUT],
+                dynamic_shapes=axes(names, any_times), verbose=False,
             )  # fmt: skip
         except torch.onnx.errors.OnnxExporterError as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -171,7 +175,8 @@ def opened_onnx(path: Path, *, threads: int | None = None) -> tuple[Callable[...
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(*given: Tensor) -> Tensor:
-        named = {name: tensor.numpy() for name, tensor in zip(INPUTS, given, strict=True)}
+        names = (each.name for each in session.get_inputs())
+        named = {name: tensor.numpy() for name, tensor in zip(names, given, strict=True)}
         return torch.from_numpy(session.run([OUTPUT], named)[0])
 
     metadata = session.get_modelmeta().custom_metadata_map

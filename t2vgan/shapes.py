@@ -6,6 +6,8 @@ Video is float RGB in [-1, 1], `(b, c, t, h, w)`. Times are seconds from the sta
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +106,20 @@ class TextInputs:
     entities: Tensor  # int64 (b, l), index into `text.analysis.ENTITIES`, 0 = no entity or padding
     mask: Bool[Tensor, "b l"]  # True where there is a word
     content: Bool[Tensor, "b l"]  # True where the word says something of the clip: nouns, verbs, adjectives, adverbs
+    sentences: Float[Tensor, "b s"] | None = None  # of a language model, where `text.sentences` names one
+
+    def per_word(self, change: Callable[[Tensor], Tensor]) -> TextInputs:
+        """`change` made to what has an axis of words, (b, l, ...); the sentences stay."""
+        of_words = {name: tensor for name, tensor in self.tensors().items() if name != "sentences"}
+        return dataclasses.replace(self, **{name: change(tensor) for name, tensor in of_words.items()})
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> TextInputs:
+        """`change` made to all tensors, (b, ...)."""
+        return dataclasses.replace(self, **{name: change(tensor) for name, tensor in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Those that are there, by name."""
+        return {name: tensor for name, tensor in vars(self).items() if tensor is not None}
 
 
 def to_uint8(video: Tensor) -> Tensor:

@@ -11,8 +11,10 @@ from typing import Any
 import jaxtyping
 import pytest
 import torch
+from torch import Tensor
 
 from t2vgan import assemble, config, portable
+from t2vgan.seeds import stable_seed
 from t2vgan.text import TEXT_ENCODERS
 
 WORDS = 6  # few: a recurrent encoder is unrolled over them
@@ -29,9 +31,22 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-def made(*overrides: str) -> Any:
+class Sentences:
+    """A language model whose vectors are noise, seeded by the caption."""
+
+    dim, version = 5, "noise"
+
+    def __call__(self, captions: list[str]) -> Tensor:
+        seeds = [torch.Generator().manual_seed(stable_seed(caption)) for caption in captions]
+        return torch.stack([torch.randn(self.dim, generator=seed) for seed in seeds])
+
+    def warm(self, captions: list[str]) -> None: ...
+
+
+def made(*overrides: str, sentences: Any = None) -> Any:
     experiment = config.load("smoke", list(overrides))
     pipeline = assemble.text_pipeline(experiment)
+    pipeline.sentences = sentences
     pipeline.max_words = WORDS
     model = assemble.model(experiment, pipeline, to_train=False).eval()
     generator = torch.Generator().manual_seed(1)
@@ -85,6 +100,20 @@ def test_every_text_encoder_can_be_traced(encoder: str) -> None:
     net = portable.whole(model)
     example, other = (portable.drawn(model, PROMPTS[:n], 8, words=WORDS, seed=n) for n in (2, 3))
     assert portable.difference(portable.traced(net, example, any_times=False).module(), net, other) < EXACT
+
+
+@pytest.mark.parametrize("kind", ["pt2", "onnx"])
+def test_sentence_vectors_go_in_where_they_are_read(tmp_path: Path, kind: str) -> None:
+    small = ("text.encoder={name: bag_of_words, dim: 32}", f"generator={{name: convlstm, {SMALL}}}")
+    model = made(*small, sentences=Sentences())
+    net, path = portable.whole(model), tmp_path / f"lion.{kind}"
+    example, other = (portable.drawn(model, PROMPTS[:n], 8, words=WORDS, seed=n) for n in (2, 3))
+    write = portable.write_onnx if kind == "onnx" else portable.write_pt2
+    write(path, portable.traced(net, example, any_times=False), {}, any_times=False)
+    run, _ = portable.opened_onnx(path, threads=1) if kind == "onnx" else portable.opened_pt2(path)
+    assert portable.difference(run, net, other) < EXACT
+    turned = (*other[:-1], other[-1].roll(1, 0))
+    assert portable.difference(lambda *_: run(*turned), net, other) > 100 * EXACT
 
 
 def test_a_caption_that_is_too_long(model: Any) -> None:

@@ -106,9 +106,9 @@ def most_moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> float:
 
 
 def without(inputs: TextInputs, place: int) -> TextInputs:
-    """The captions as if the word at `place` had not been written."""
+    """The captions as if the word at `place` had not been written; what a language model made of them is left."""
     keep = [i for i in range(inputs.mask.shape[1]) if i != place]
-    return TextInputs(**{name: tensor[:, keep] for name, tensor in vars(inputs).items()})
+    return inputs.per_word(lambda tensor: tensor[:, keep])
 
 
 def lit(frames: np.ndarray, heat: np.ndarray) -> np.ndarray:

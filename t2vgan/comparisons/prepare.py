@@ -70,14 +70,15 @@ def make_captions(study: Study) -> None:
     """Analyses, and the vectors of their words. ConfigError, one line, where what that needs is not installed."""
     for experiment in worlds(study):
         told = captions_of(experiment)
-        for vectors in dict.fromkeys(study.experiment(arm).text.vectors for arm in study.arms):
+        texts = [study.experiment(arm).text for arm in study.arms]
+        for vectors, sentences in dict.fromkeys((text.vectors, text.sentences) for text in texts):
+            text = dataclasses.replace(experiment.text, vectors=vectors, sentences=sentences)
             pipeline = assemble.text_pipeline(
-                dataclasses.replace(experiment, text=dataclasses.replace(experiment.text, vectors=vectors)),
+                dataclasses.replace(experiment, text=text),
                 cache=assemble.cache_folder(experiment) / "text",
             )
             try:
-                pipeline.analyse(pipeline.analyser.missing(told))
-                pipeline.add_words(pipeline.analyser(told))
+                pipeline.warm(told)
             except ValueError as error:
                 if not isinstance(missing := error.__cause__, ImportError):
                     raise
@@ -127,7 +128,7 @@ def pack(study: Study, file: Path) -> None:
     for experiment in worlds(study):
         folder, wanted = assemble.cache_folder(experiment) / "text", set(captions_of(experiment))
         inside = (Path("data") / folder.relative_to(experiment.data.root)).as_posix()
-        for path in sorted(folder.glob("vectors-*.jsonl")):
+        for path in sorted([*folder.glob("vectors-*.jsonl"), *folder.glob("sentences-*.jsonl")]):
             members[f"{inside}/{path.name}"] = path.read_bytes()
         kept = analyses.setdefault(f"{inside}/analysis.jsonl", {})
         for line in (folder / "analysis.jsonl").read_bytes().splitlines(keepends=True):

@@ -133,7 +133,9 @@ def digest_of(experiment: Experiment) -> str:
     changes no digest.
     """
     settings = {k: v for k, v in flat(to_dict(experiment)).items() if not under(k, BESIDE)}
-    settings = {k: v for k, v in settings.items() if v or not under(k, ["augment", "start", "text.lr"])}
+    settings = {
+        k: v for k, v in settings.items() if v or not under(k, ["augment", "start", "text.lr", "text.sentences"])
+    }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

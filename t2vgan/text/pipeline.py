@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from t2vgan.shapes import TextInputs
 from t2vgan.text.analysis import ENTITIES, TAGS, Analyser, Analysis
+from t2vgan.text.sentences import SentenceVectors
 from t2vgan.text.vectors import WordVectors
 from t2vgan.text.vocabulary import content_words, remarks
 
@@ -24,19 +25,26 @@ QUIET_S = 2.0  # work that takes longer shows a progress bar
 class TextPipeline:
     """What stands between captions and a text encoder.
 
-    vectors: "glove", or the path of a GloVe or word2vec file. cache: a folder (made when needed) that keeps analyses
-    and the vectors of the words in use; with all captions in it neither spaCy nor torchtext is needed.
+    vectors: "glove", or the path of a GloVe or word2vec file. sentences: the folder of a language model whose vectors
+    of whole captions encoders get as well, or None. cache: a folder (made when needed) that keeps analyses and the
+    vectors of the words and captions in use; with all captions in it neither spaCy, torchtext nor the language model is
+    needed.
     max_words: what a caption says after so many words is left out, with one warning.
     """
 
+    sentences: SentenceVectors | None = None
     vocabulary: Collection[str] = ()  # content words that training showed, as `learn` notes them; () where nobody did
 
-    def __init__(self, *, vectors: str = "glove", cache: Path | None = None, max_words: int = 40):
+    def __init__(
+        self, *, vectors: str = "glove", sentences: str | None = None, cache: Path | None = None, max_words: int = 40
+    ):
         if max_words < 1:
             raise ValueError(f"max_words {max_words}: must be at least 1")
         self.max_words = max_words
         self.analyser = Analyser(cache=cache / "analysis.jsonl" if cache else None)
         self.vectors = WordVectors(vectors, cache=cache)
+        if sentences:
+            self.sentences = SentenceVectors(sentences, cache=cache)
         self.rows: dict[str, Tensor] = {}  # caption -> int64 (l, 4): row of the table, tag, entity, content
         self.row_of: dict[str, int] = {}  # word -> row of the table
         self.table = torch.zeros(1, 0)  # (words + 1, v); row 0 is padding
@@ -47,9 +55,14 @@ class TextPipeline:
         return self.vectors.dim
 
     @property
+    def sentence_dim(self) -> int:
+        """Numbers that a language model tells of a caption; 0 where none is asked."""
+        return self.sentences.dim if self.sentences else 0
+
+    @property
     def version(self) -> str:
-        """Of the vectors: another one where a word's vector is another."""
-        return self.vectors.version
+        """Of the vectors: another one where a word's or a caption's vector is another."""
+        return self.vectors.version + (f" {self.sentences.version}" if self.sentences else "")
 
     @property
     def longest(self) -> int:
@@ -68,6 +81,7 @@ class TextPipeline:
             entities=indices[..., 2],
             mask=words > 0,
             content=indices[..., 3] > 0,
+            sentences=self.sentences(captions) if self.sentences else None,
         )
 
     def warm(self, captions: list[str]) -> None:
@@ -78,6 +92,8 @@ class TextPipeline:
         self.analyse(self.analyser.missing(new))
         analyses = self.analyser(new)
         self.add_words(analyses)
+        if self.sentences:
+            self.sentences.warm(new)
         for analysis in analyses:
             self.rows[analysis.caption] = self.assemble(analysis)
 

@@ -7,16 +7,26 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from t2vgan.shapes import TextFeatures, TextInputs
-from t2vgan.text.word_features import SentencePooling, WordFeatures
+from t2vgan.text.word_features import WordFeatures, sentence_part
 
 
 class Recurrent(nn.Module):
     """V, P, E -> per-word MLP -> one bidirectional GRU layer (Cho et al. 2014), added to the word features.
 
-    words: (b, l, dim), zero at padding. sentence: attention and mean over the words, (b, dim).
+    words: (b, l, dim), zero at padding. sentence, (b, dim): attention and mean over the words, or what is
+    made of a language model's `sentence_dim` numbers, where there are any.
     """
 
-    def __init__(self, *, vector_dim: int, dim: int = 128, tags: bool = True, entities: bool = True, heads: int = 4):
+    def __init__(
+        self,
+        *,
+        vector_dim: int,
+        sentence_dim: int = 0,
+        dim: int = 128,
+        tags: bool = True,
+        entities: bool = True,
+        heads: int = 4,
+    ):
         super().__init__()
         if dim % 2 or dim % heads:
             raise ValueError(f"text encoder 'recurrent': dim {dim} must be even and a multiple of heads {heads}")
@@ -24,7 +34,7 @@ class Recurrent(nn.Module):
         self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities)
         self.forwards = nn.GRU(dim, dim // 2, batch_first=True)
         self.backwards = nn.GRU(dim, dim // 2, batch_first=True)
-        self.sentence = SentencePooling(dim=dim, heads=heads)
+        self.sentence = sentence_part(dim=dim, heads=heads, sentence_dim=sentence_dim)
 
     def forward(self, inputs: TextInputs) -> TextFeatures:
         words, mask = self.word(inputs), inputs.mask
@@ -34,7 +44,7 @@ class Recurrent(nn.Module):
         back, _ = self.backwards(reorder(words, order))
         context = torch.cat([ahead, reorder(back, order)], dim=-1)
         words = (words + context) * mask[..., None]
-        return TextFeatures(sentence=self.sentence(words, mask), words=words, mask=mask, alone=alone)
+        return TextFeatures(sentence=self.sentence(words, inputs), words=words, mask=mask, alone=alone)
 
 
 def reversal(lengths: Int[Tensor, " b"], longest: int) -> Int[Tensor, "b l"]:

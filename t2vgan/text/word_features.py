@@ -45,10 +45,32 @@ class SentencePooling(nn.Module):
         self.score = nn.Linear(dim, heads)
         self.out = nn.Linear(2 * dim, dim)
 
-    def forward(self, words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
+    def forward(self, words: Float[Tensor, "b l d"], inputs: TextInputs) -> Float[Tensor, "b d"]:
+        mask = inputs.mask
         score = self.score(words)  # under autocast of another type than the words
         score = score.masked_fill(~mask[..., None], torch.finfo(score.dtype).min)
         weight = score.softmax(dim=1)  # (b, l, heads)
         values = words.unflatten(-1, (self.heads, -1))
         attended = (weight[..., None] * values).sum(dim=1).flatten(1)
         return self.out(torch.cat([attended, masked_mean(words, mask)], dim=-1))
+
+
+class SentenceGiven(nn.Module):
+    """What a language model made of the caption, `(b, s)`, -> sentence by two layers; the words have no say in it."""
+
+    def __init__(self, *, sentence_dim: int, dim: int):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(sentence_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, words: Float[Tensor, "b l d"], inputs: TextInputs) -> Float[Tensor, "b d"]:
+        if inputs.sentences is None:
+            raise ValueError("this text encoder reads sentence vectors (text.sentences), and captions came without any")
+        return self.mlp(inputs.sentences)
+
+
+def sentence_part(*, dim: int, heads: int, sentence_dim: int) -> nn.Module:
+    """Words `(b, l, dim)` and the inputs that they were made of -> sentence `(b, dim)`.
+
+    Of `sentence_dim` numbers by a language model, or of the words where there are none (0).
+    """
+    return SentenceGiven(sentence_dim=sentence_dim, dim=dim) if sentence_dim else SentencePooling(dim=dim, heads=heads)

@@ -6,8 +6,9 @@ from torch import nn
 
 from t2vgan.shapes import TextInputs
 from t2vgan.text import ENTITIES, TAGS, TEXT_ENCODERS
+from t2vgan.text.word_features import SentenceGiven
 
-DIM, VECTOR = 32, 10
+DIM, VECTOR, SENTENCE = 32, 10, 12
 
 
 def inputs_of(lengths: list[int], *, seed: int = 0, longest: int = 0, vector: int = VECTOR) -> TextInputs:
@@ -20,6 +21,7 @@ def inputs_of(lengths: list[int], *, seed: int = 0, longest: int = 0, vector: in
         entities=torch.randint(0, len(ENTITIES), size, generator=generator) * mask,
         mask=mask,
         content=mask,
+        sentences=torch.randn(len(lengths), SENTENCE, generator=generator),
     )
 
 
@@ -28,10 +30,10 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def encoder(name: str) -> nn.Module:
+@pytest.fixture(params=[0, SENTENCE], ids=["of words", "of a language model"])
+def encoder(request: pytest.FixtureRequest, name: str) -> nn.Module:
     torch.manual_seed(0)
-    return TEXT_ENCODERS[name](vector_dim=VECTOR, dim=DIM)
+    return TEXT_ENCODERS[name](vector_dim=VECTOR, sentence_dim=request.param, dim=DIM)
 
 
 def test_shapes(encoder: nn.Module):
@@ -68,6 +70,7 @@ def test_more_padding_changes_nothing(encoder: nn.Module):
         entities=nn.functional.pad(short.entities, (0, 4)),
         mask=nn.functional.pad(short.mask, (0, 4)),
         content=nn.functional.pad(short.content, (0, 4)),
+        sentences=short.sentences,
     )
     one, other = encoder(short), encoder(long)
     assert torch.allclose(one.sentence, other.sentence, atol=1e-6)
@@ -102,9 +105,9 @@ def test_what_is_switched_off_is_not_read(name: str, off: str):
 
 def test_word_order_matters_where_it_should(name: str, encoder: nn.Module):
     inputs = inputs_of([6])
-    turned = TextInputs(**{name: tensor.flip(1) for name, tensor in vars(inputs).items()})
+    turned = inputs.per_word(lambda tensor: tensor.flip(1))
     same = torch.allclose(encoder(inputs).sentence, encoder(turned).sentence, atol=1e-5)
-    assert same == (name == "bag_of_words")
+    assert same == (name == "bag_of_words" or isinstance(encoder.sentence, SentenceGiven))
 
 
 def test_the_two_directions_of_the_recurrent_encoder_are_those_of_a_packed_gru():
