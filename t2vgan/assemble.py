@@ -85,13 +85,18 @@ def checked(
     return str(name), options
 
 
+def check_reads_sentences(experiment: Experiment) -> None:
+    """ConfigError for a text encoder that is not there, or that would not read what `text.sentences` brings."""
+    name, _ = checked("text.encoder", TEXT_ENCODERS, experiment.text.encoder, {})
+    if experiment.text.sentences and "sentence_dim" not in inspect.signature(TEXT_ENCODERS[name]).parameters:
+        raise ConfigError(f"text.sentences: the text encoder '{name}' reads no sentence vectors")
+
+
 def check_parts(experiment: Experiment) -> None:
     """ConfigError for a part, a loss or an option that is not there; no part of the game is built."""
     critics = experiment.discriminators
     checked("data.dataset", DATASETS, experiment.data.dataset, {})
-    name, _ = checked("text.encoder", TEXT_ENCODERS, experiment.text.encoder, {})
-    if experiment.text.sentences and "sentence_dim" not in inspect.signature(TEXT_ENCODERS[name]).parameters:
-        raise ConfigError(f"text.sentences: the text encoder '{name}' reads no sentence vectors")
+    check_reads_sentences(experiment)
     checked("generator", GENERATORS, experiment.generator, {})
     for name, node in critics.items():
         checked(f"discriminators.{name}", DISCRIMINATORS, node, {})
@@ -214,21 +219,27 @@ def text_pipeline(experiment: Experiment, cache: Path | None = None) -> TextPipe
     return TextPipeline(vectors=experiment.text.vectors, sentences=experiment.text.sentences, cache=cache)
 
 
-def other_vectors(experiment: Experiment) -> str:
-    """What is wrong with a training whose text pipeline had another version."""
-    text = experiment.text
-    told = f"other word vectors than text.vectors = {text.vectors} now has"
-    if text.sentences:
-        told = f"other vectors than text.vectors = {text.vectors} and text.sentences = {text.sentences} now have"
-    return f"trained with {told}: its captions would mean something else"
+def other_vectors(experiment: Experiment, there: str | None, here: str | None) -> str:
+    """What is wrong with a training whose text pipeline was of version `there`; "" where it can be used `here`."""
+    if there is None or here is None:  # files from before it was noted
+        return ""
+    (words, _, sentences), (words_now, _, sentences_now) = there.partition(" "), here.partition(" ")
+    if words != words_now:
+        told = f"word vectors than text.vectors = {experiment.text.vectors}"
+    elif sentences and sentences_now and sentences != sentences_now:
+        told = f"sentence vectors than text.sentences = {experiment.text.sentences}"
+    else:
+        return ""
+    return f"trained with other {told} now has: its captions would mean something else"
 
 
 def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = True) -> T2VGAN:
     """The untrained game, with weights drawn from the experiment's seed; without its critics where none are needed."""
+    check_reads_sentences(experiment)
+    read = {"vector_dim": pipeline.vector_dim, "sentence_dim": pipeline.sentence_dim}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         clip = experiment.clip
-        read = {"vector_dim": pipeline.vector_dim, "sentence_dim": pipeline.sentence_dim}
         encoder = build("text.encoder", TEXT_ENCODERS, experiment.text.encoder, **read)
         given = {"text_dim": encoder.dim, "size": clip.size, "clip_frames": clip.frames}
         generator = build("generator", GENERATORS, experiment.generator, **given)
@@ -357,8 +368,8 @@ def load_model(
         game = model(experiment, pipeline, to_train=False)
     except ConfigError as error:
         raise ValueError(f"{path}: made by another version of t2vgan: {error}") from error
-    if card.get("vectors") not in (None, pipeline.version):  # files from before it was noted have none
-        raise ValueError(f"{path}: {other_vectors(experiment)}")
+    if wrong := other_vectors(experiment, card.get("vectors"), pipeline.version):
+        raise ValueError(f"{path}: {wrong}")
     pipeline.vocabulary = card.get("vocabulary", ())
     parts = {"generator": game.ema_generator, "text_encoder": game.ema_text_encoder}
     for name, part in parts.items():

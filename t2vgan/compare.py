@@ -108,10 +108,12 @@ def train(study: Study, results: Results, workers: int) -> None:
 
 
 def show_prices(study: Study, results: Results) -> None:
-    from t2vgan.comparisons.prepare import make_vectors
+    from t2vgan.comparisons.prepare import check_models, make_captions, make_vectors
     from t2vgan.comparisons.price import price_all
 
-    make_vectors(study)  # without them some arms cannot be built
+    check_models(study, study.arms)
+    make_vectors(study)
+    make_captions(study)  # a language model would be counted as the arm's memory
     print(f"{price_all(study, results)}: written")
 
 
@@ -119,10 +121,11 @@ def show_widths(study: Study) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from t2vgan.comparisons.prepare import make_vectors
+    from t2vgan.comparisons.prepare import check_models, make_vectors
     from t2vgan.comparisons.widths import widths
     from t2vgan.reports.table import table
 
+    check_models(study, study.arms)
     make_vectors(study)
     found = []
     for arm in track(study.arms, description="building every arm at many widths", transient=True):

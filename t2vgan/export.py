@@ -66,6 +66,8 @@ def without_places(config: dict[str, Any], card: dict[str, Any], source: Path) -
         if isinstance(dataset.get(key), str):
             dataset[key] = Path(dataset[key]).name
     bare = {**config, "data": {**data, "dataset": dataset}, "run_dir": None}
+    if (text := dict(config.get("text") or {})).get("sentences"):  # looked for by its name in data/models
+        bare["text"] = {**text, "sentences": Path(text["sentences"]).name}
     bare.pop("cluster", None)
     if bare.get("start"):  # that there was one is told: legs had grown from the first round on
         bare["start"] = Path(bare["start"]).name

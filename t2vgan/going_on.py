@@ -31,8 +31,9 @@ def check_fits(checkpoint: Path, game: torch.nn.Module, experiment: Experiment) 
             f"{checkpoint} is of a run of {name}, and not of {experiment.name}: put its own back, or train "
             "anew with --new"
         )
-    if content.get("vectors") not in (None, getattr(getattr(game, "text_pipeline", None), "version", None)):
-        raise ConfigError(f"{checkpoint}: {assemble.other_vectors(experiment)}")
+    here = getattr(getattr(game, "text_pipeline", None), "version", None)
+    if wrong := assemble.other_vectors(experiment, content.get("vectors"), here):
+        raise ConfigError(f"{checkpoint}: {wrong}")
     check_batch(checkpoint, saved, experiment)
     check_rates(checkpoint, saved, experiment)
     return {

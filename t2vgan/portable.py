@@ -3,9 +3,9 @@
 Text encoder and generator are one graph. Its inputs, in this order, with n clips of l words and t frames:
 `z` float (n, z_dim), N(0, 1); `vectors` float (n, l, v), `tags`, `entities` int64 (n, l) and `mask` bool (n, l) as the
 text pipeline makes them, padded with zeros to l words; `times` float (n, t), seconds; and, where the text encoder reads
-what a language model makes of captions, `sentences` float (n, s). Its output is `video`, float (n, 3, t, h, w), RGB in
-[-1, 1]. n is free; l is fixed, because a recurrent encoder is unrolled over its words; t is free where the generator
-renders any instant, else fixed.
+what a language model makes of captions, `sentences` float (n, s), scaled to a mean square of 1. Its output is `video`,
+float (n, 3, t, h, w), RGB in [-1, 1]. n is free; l is fixed, because a recurrent encoder is unrolled over its words; t
+is free where the generator renders any instant, else fixed.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def begin(game: T2VGAN, start: str) -> str:
     """
     path = source(start)
     there, vectors = learned(path)
-    if vectors not in (None, getattr(game.text_pipeline, "version", None)):
-        raise ConfigError(f"start: {path}: {assemble.other_vectors(game.config)}")
+    if wrong := assemble.other_vectors(game.config, vectors, getattr(game.text_pipeline, "version", None)):
+        raise ConfigError(f"start: {path}: {wrong}")
     mine = game.state_dict()
     taken = {name: value for name, value in there.items() if name in mine and mine[name].shape == value.shape}
     trained = [name for name, _ in game.named_parameters() if not name.startswith("ema_")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,11 +17,24 @@ from t2vgan.text import TextPipeline
 CAPTIONS = ["a lion runs at dusk", "an old elephant sleeps", "two zebras at dawn", "a majestic lion stalks its prey"]
 
 
+class Sentences:
+    """A language model whose vectors are noise, seeded by the caption."""
+
+    dim, version = 5, "1-noise"
+
+    def __call__(self, captions: list[str]) -> Tensor:
+        seeds = [torch.Generator().manual_seed(stable_seed(caption)) for caption in captions]
+        return torch.stack([torch.randn(self.dim, generator=seed) for seed in seeds])
+
+    def warm(self, captions: list[str]) -> None: ...
+
+
 class Words(TextPipeline):
     """The text pipeline without spaCy and GloVe: a word's vector is noise, seeded by its letters."""
 
-    def __init__(self, *, dim: int = 6) -> None:
+    def __init__(self, *, dim: int = 6, sentences: Sentences | None = None) -> None:
         self.dim = dim
+        self.sentences = sentences  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def vector_dim(self) -> int:
@@ -43,6 +57,7 @@ class Words(TextPipeline):
             entities=mask.long() * 0,
             mask=mask,
             content=mask,
+            sentences=self.sentences(captions) if self.sentences else None,
         )
 
     def vector(self, word: str) -> Tensor:
@@ -52,6 +67,40 @@ class Words(TextPipeline):
 @pytest.fixture(scope="session")
 def words() -> Words:
     return Words()
+
+
+@pytest.fixture(scope="session")
+def sentences() -> Sentences:
+    return Sentences()
+
+
+@pytest.fixture(scope="session")
+def words_and_sentences(sentences: Sentences) -> Words:
+    return Words(sentences=sentences)
+
+
+@pytest.fixture(scope="session")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny one with random weights, 64 numbers a caption, in the form that MiniLM has: a BERT, the mean
+    of its tokens, length 1.
+    """
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast  # pyright: ignore[reportAttributeAccessIssue]
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "an", "lion", "elephant", "old", "runs", "rests", "to", "left"]
+    plain, whole = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("models") / "tiny"
+    (plain / "vocab.txt").write_text("\n".join(words))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        size = BertConfig(
+            vocab_size=len(words), hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            max_position_embeddings=32, initializer_range=0.5,
+        )  # fmt: skip
+        BertModel(size).save_pretrained(plain)
+    BertTokenizerFast(vocab=str(plain / "vocab.txt")).save_pretrained(plain)
+    SentenceTransformer(modules=[Transformer(str(plain)), Pooling(64), Normalize()], device="cpu").save(str(whole))
+    return whole
 
 
 @pytest.fixture(scope="session")

@@ -49,10 +49,12 @@ def test_it_is_complete(name: str):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_it_plays_a_round(name: str, words: TextPipeline, make_clips: Callable[..., Clips]):
+def test_it_plays_a_round(
+    name: str, words: TextPipeline, words_and_sentences: TextPipeline, make_clips: Callable[..., Clips]
+):
     experiment = load(name, ["data.batch=2"])
     clip = experiment.clip
-    game = assemble.model(experiment, words)
+    game = assemble.model(experiment, words_and_sentences if experiment.text.sentences else words)
     before = {key: tensor.clone() for key, tensor in game.state_dict().items()}
     trainer = L.Trainer(
         accelerator="cpu", devices=1, max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,

@@ -11,10 +11,8 @@ from typing import Any
 import jaxtyping
 import pytest
 import torch
-from torch import Tensor
 
 from t2vgan import assemble, config, portable
-from t2vgan.seeds import stable_seed
 from t2vgan.text import TEXT_ENCODERS
 
 WORDS = 6  # few: a recurrent encoder is unrolled over them
@@ -29,18 +27,6 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
-
-
-class Sentences:
-    """A language model whose vectors are noise, seeded by the caption."""
-
-    dim, version = 5, "noise"
-
-    def __call__(self, captions: list[str]) -> Tensor:
-        seeds = [torch.Generator().manual_seed(stable_seed(caption)) for caption in captions]
-        return torch.stack([torch.randn(self.dim, generator=seed) for seed in seeds])
-
-    def warm(self, captions: list[str]) -> None: ...
 
 
 def made(*overrides: str, sentences: Any = None) -> Any:
@@ -103,9 +89,9 @@ def test_every_text_encoder_can_be_traced(encoder: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pt2", "onnx"])
-def test_sentence_vectors_go_in_where_they_are_read(tmp_path: Path, kind: str) -> None:
+def test_sentence_vectors_go_in_where_they_are_read(sentences: Any, tmp_path: Path, kind: str) -> None:
     small = ("text.encoder={name: bag_of_words, dim: 32}", f"generator={{name: convlstm, {SMALL}}}")
-    model = made(*small, sentences=Sentences())
+    model = made(*small, sentences=sentences)
     net, path = portable.whole(model), tmp_path / f"lion.{kind}"
     example, other = (portable.drawn(model, PROMPTS[:n], 8, words=WORDS, seed=n) for n in (2, 3))
     write = portable.write_onnx if kind == "onnx" else portable.write_pt2

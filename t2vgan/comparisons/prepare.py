@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,19 @@ def make_vectors(study: Study) -> None:
         MAKERS[how](captions, path)
 
 
+def check_models(study: Study, arms: Iterable[str]) -> None:
+    """ConfigError where an arm reads what a language model says of captions, and neither that nor its cache is here."""
+    for arm in arms:
+        experiment = study.experiment(arm)
+        if experiment.text.sentences is None:
+            continue
+        try:
+            assemble.text_pipeline(experiment, cache=assemble.cache_folder(experiment) / "text")
+        except ValueError as error:
+            others = " ".join(other for other in study.arms if other != arm)
+            raise ConfigError(f"{arm}: {error}; or leave it out: --only {others}") from None
+
+
 def make_captions(study: Study) -> None:
     """Analyses, and the vectors of their words. ConfigError, one line, where what that needs is not installed."""
     for experiment in worlds(study):
@@ -112,15 +126,23 @@ def check_truth(study: Study) -> None:
 def prepare(study: Study) -> None:
     """All of it, as far as it is not there yet."""
     check_truth(study)
+    check_models(study, study.arms)
     make_vectors(study)
     make_captions(study)
     make_frames(study)
+
+
+def lines_of(file: Path, captions: set[str]) -> bytes:
+    """The records of these captions."""
+    lines = file.read_bytes().splitlines(keepends=True)
+    return b"".join(line for line in lines if json.loads(line)["caption"] in captions)
 
 
 def pack(study: Study, file: Path) -> None:
     """Captions' analyses and word vectors as a .tar.gz, to be unpacked where `data` lies; makes what is missing."""
     members: dict[str, bytes] = {}
     analyses: dict[str, dict[str, bytes]] = {}
+    check_models(study, study.arms)
     make_vectors(study)
     make_captions(study)
     for path in made_vectors(study):
@@ -128,12 +150,15 @@ def pack(study: Study, file: Path) -> None:
     for experiment in worlds(study):
         folder, wanted = assemble.cache_folder(experiment) / "text", set(captions_of(experiment))
         inside = (Path("data") / folder.relative_to(experiment.data.root)).as_posix()
-        for path in sorted([*folder.glob("vectors-*.jsonl"), *folder.glob("sentences-*.jsonl")]):
+        for path in sorted(folder.glob("vectors-*.jsonl")):
             members[f"{inside}/{path.name}"] = path.read_bytes()
+        for arm in study.arms:
+            sentences = assemble.text_pipeline(study.experiment(arm), cache=folder).sentences
+            if sentences and sentences.file and sentences.file.is_file():
+                members[f"{inside}/{sentences.file.name}"] = lines_of(sentences.file, wanted)
         kept = analyses.setdefault(f"{inside}/analysis.jsonl", {})
-        for line in (folder / "analysis.jsonl").read_bytes().splitlines(keepends=True):
-            if (caption := json.loads(line)["caption"]) in wanted:
-                kept[caption] = line
+        for line in lines_of(folder / "analysis.jsonl", wanted).splitlines(keepends=True):
+            kept[json.loads(line)["caption"]] = line
     members |= {name: b"".join(lines.values()) for name, lines in analyses.items()}
     with written_whole(file) as part, tarfile.open(part, "w:gz") as tar:
         for name, content in members.items():

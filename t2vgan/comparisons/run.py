@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from t2vgan.comparisons import measure
-from t2vgan.comparisons.prepare import check_truth, make_vectors
+from t2vgan.comparisons.prepare import check_models, check_truth, make_vectors
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.study import Job, Study, digest_of
 from t2vgan.config import ConfigError, load
@@ -55,6 +55,7 @@ def run_all(study: Study, results: Results, *, train: Train | None = None) -> No
     """Trains and measures all that is left. ConfigError when a training ends with an error."""
     console, whole = Console(), how_many(study)
     check_truth(study)
+    check_models(study, {job.arm: None for job in left(study, results)})
     make_vectors(study)
     begun, clips_done = time.monotonic(), 0
     while waiting := left(study, results):

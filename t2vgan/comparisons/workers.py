@@ -7,6 +7,7 @@ process died is free again.
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -48,8 +49,10 @@ def run_all(study: Study, results: Results, *, workers: int, work: Work | None =
     if start is None:
         start = multiprocessing.get_context(os.environ.get("T2VGAN_START", "forkserver"))
         start.set_forkserver_preload(list(PRELOAD))
-    if work is None and left(study, results):
-        _make_ready(start, study)
+    if work is None and (waiting := left(study, results)):
+        needed = {job.arm for job in waiting}
+        arms = {arm: path for arm, path in study.arms.items() if arm in needed}
+        _make_ready(start, dataclasses.replace(study, arms=arms))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     crew = Crew(study, results, workers, work or do, start)
     try:

@@ -115,6 +115,8 @@ class Model:
         self.others = np.linspace(first, len(self.training) - 1, count).round().astype(int).tolist()
         self.lost: list[str] = []
         self.checkpoint, self.split, self.device = checkpoint, split, device
+        pipeline: Any = self.model.text_pipeline
+        pipeline.warm([caption for caption in self.clips.captions() if caption.strip()])
 
     def batches(self, rank: int, ranks: int) -> Iterator[tuple[int, Pairs]]:
         for number, indices in shared(len(self.clips), rank, ranks):

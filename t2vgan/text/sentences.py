@@ -1,7 +1,8 @@
 """Captions -> sentence vectors of a frozen language model, such as MiniLM (Reimers & Gurevych 2019, Wang et al. 2020).
 
-Vectors are kept beside the analyses, so that a machine without the model or its library can train from the cache. They
-are rounded to float16 before anything reads them: from the cache or not, a caption has the same vector.
+Vectors are kept beside the analyses, so that a machine without the model or its library can train from the cache. A
+caption is read alone and its vector rounded to float16: from the cache or not, whatever was read beside it, it has the
+same vector.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -21,47 +23,57 @@ import torch
 from torch import Tensor
 
 from t2vgan.text.jsonlines import read_records, write_records
-from t2vgan.text.torchtext_vectors import file_digest
 
 VERSION = 1  # raise it when a caption's vector changes
-TELLS = ("*.json", "*.safetensors", "*.bin", "*.txt", "*/config.json")  # the files that a model's folder is known by
-BATCH = 64
+MODELS = Path("data") / "models"  # where a model is looked for that is not where it was
+MODULES = "modules.json"  # of sentence-transformers: which folders are read, one after the other
+SETTINGS = ("config.json", "config_sentence_transformers.json", "sentence_*_config.json", "tokenizer*.json")
+SETTINGS += ("special_tokens_map.json", "added_tokens.json", "vocab.txt", "merges.txt", "*.model")
+MANY = 500  # captions whose reading shows a progress bar, and after which the model is let go
 
 
 class SentenceVectors:
     """Looks captions up in `folder`, a model that sentence-transformers reads; remembers them in the folder `cache`.
 
-    A vector is scaled to a mean square of 1. ValueError, one line, for a folder that is none, also when only captions
-    that are not in the cache ask for it.
+    A model that is not in `folder` is looked for in data/models/ by the folder's name. A vector has a mean square of 1.
+    ValueError, one line, for a folder that is none, unless the cache knows all captions that are asked for.
     """
 
     def __init__(self, folder: str, *, cache: Path | None = None):
-        self.folder = Path(folder).expanduser()
-        self.file = cache / f"sentences-{self.folder.name}.jsonl" if cache else None
+        self.named = Path(folder).expanduser()
+        self.cache = cache
         self.known: dict[str, Tensor] = {}
-        self.version = self.version_here() if self.folder.is_dir() else self.version_on_disk()
+        self.version = version_of(self.folder) if self.folder.is_dir() else self.version_on_disk()
         for record in read_records(self.file, version=self.version) if self.file else ():
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 self.keep(str(record["caption"]), np.frombuffer(base64.b64decode(record["vector"]), dtype="<f2"))
 
-    def version_here(self) -> str:
-        files = sorted({file for pattern in TELLS for file in self.folder.glob(pattern)})
-        if not any(file.name == "config.json" for file in files):
-            raise ValueError(f"text.sentences {self.folder}: no language model in it (no config.json)")
-        told = "".join(f"{file.relative_to(self.folder).as_posix()} {file_digest(file)}\n" for file in files)
-        return f"{VERSION}-{hashlib.blake2b(told.encode(), digest_size=6).hexdigest()}"
+    @property
+    def folder(self) -> Path:
+        elsewhere = MODELS / self.named.name
+        return elsewhere if not self.named.is_dir() and elsewhere.is_dir() else self.named
+
+    @property
+    def file(self) -> Path | None:
+        """Each model has its own, also where two are in folders of one name."""
+        return self.cache / f"sentences-{self.named.name}-{self.version}.jsonl" if self.cache else None
 
     def version_on_disk(self) -> str:
         """Of the cache, when the model itself is elsewhere."""
-        versions = [str(record["version"]) for record in read_records(self.file, version=None)] if self.file else []
-        if current := [version for version in versions if version.startswith(f"{VERSION}-")]:
-            return current[-1]
-        raise ValueError(self.missing())
+        start = f"sentences-{self.named.name}-{VERSION}-"
+        found = sorted(file.stem for file in self.cache.glob(f"{start}*.jsonl")) if self.cache else []
+        if not found:
+            raise ValueError(self.missing())
+        if len(found) > 1:
+            raise ValueError(f"{self.missing()} (and {self.cache} has captions that {len(found)} models have read)")
+        return found[0].removeprefix(f"sentences-{self.named.name}-")
 
     def missing(self) -> str:
+        there = MODELS / self.named.name
+        hint = f"'hf download sentence-transformers/all-MiniLM-L6-v2 --local-dir {MODELS / 'all-MiniLM-L6-v2'}'"
         return (
-            f"text.sentences {self.folder}: no such folder; it is that of a model for sentence-transformers, such as "
-            f"hf download sentence-transformers/all-MiniLM-L6-v2 --local-dir {self.folder} brings"
+            f"text.sentences {self.named}: no such folder, nor {there}; it is that of a model for "
+            f"sentence-transformers, as {hint} brings"
         )
 
     def keep(self, caption: str, vector: np.ndarray) -> None:
@@ -76,26 +88,25 @@ class SentenceVectors:
         if not self.folder.is_dir():
             raise ValueError(self.missing())
         try:
-            with quiet():
-                from sentence_transformers import SentenceTransformer
+            from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise ValueError(
                 f"text.sentences: {error.name} is not installed here: pip install 't2vgan[sentences]', or bring the "
                 "data set's cache/text from where the captions were read"
             ) from None
         try:
-            with quiet():
-                return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
+            with quiet(), torch.random.fork_rng(devices=[]):  # the layers of some are drawn before they are read
+                return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True).float().eval()
         except Exception as error:  # the library has exceptions of its own for files that are damaged or missing
             told = " ".join(str(error).split())[:200] or type(error).__name__
             raise ValueError(f"text.sentences {self.folder}: not a model for sentence-transformers: {told}") from error
 
-    @cached_property
+    @property
     def dim(self) -> int:
         """Numbers of a vector."""
-        if self.known:
-            return next(iter(self.known.values())).numel()
-        return int(self.model.get_embedding_dimension())
+        if not self.known:
+            self.warm(["a"])
+        return next(iter(self.known.values())).numel()
 
     def __call__(self, captions: list[str]) -> Tensor:
         """`(n, dim)`, float32; rounded to float16."""
@@ -107,18 +118,48 @@ class SentenceVectors:
         new = [caption for caption in dict.fromkeys(captions) if caption not in self.known]
         if not new:
             return
-        with quiet():
-            read = self.model.encode(new, batch_size=BATCH, show_progress_bar=len(new) > 20 * BATCH)
+        model, spelled = self.model, [caption.encode("utf-8", "replace").decode() for caption in new]
+        with quiet():  # one by one: the numbers of a batch depend a little on what else is in it
+            read = model.encode(spelled, batch_size=1, show_progress_bar=len(new) > MANY)
         read = np.asarray(read, dtype=np.float64)
         read /= np.sqrt(np.square(read).mean(1, keepdims=True)).clip(1e-12)
         for caption, vector in zip(new, read, strict=True):
             self.keep(caption, vector)
         if self.file:
             write_records(self.file, [self.record(caption) for caption in new], version=self.version, key="caption")
+        if len(new) > MANY:
+            vars(self).pop("model", None)  # what is left to be read are prompts
 
     def record(self, caption: str) -> dict[str, str]:
         encoded = base64.b64encode(self.known[caption].numpy().astype("<f2").tobytes()).decode()
         return {"caption": caption, "vector": encoded}
+
+
+def version_of(folder: Path) -> str:
+    """Changes with what the library reads of a model, and with nothing else in its folder."""
+    try:
+        parts = [str(part["path"]) for part in json.loads((folder / MODULES).read_text())]
+    except OSError:
+        parts = [""]
+    except (ValueError, LookupError, TypeError):
+        raise ValueError(f"text.sentences {folder}: its {MODULES} cannot be read") from None
+    files = {folder / MODULES} if (folder / MODULES).is_file() else set()
+    for part in {"", *parts}:
+        files |= {file for pattern in SETTINGS for file in (folder / part).glob(pattern)}
+        files |= set(weights_of(folder / part))
+    if not any(file.name in (MODULES, "config.json") for file in files):
+        raise ValueError(f"text.sentences {folder}: no language model in it (no {MODULES}, no config.json)")
+    digest = hashlib.blake2b(digest_size=6)
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return f"{VERSION}-{digest.hexdigest()}"
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """Where both kinds are there the library takes the first."""
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
 
 
 @contextlib.contextmanager
