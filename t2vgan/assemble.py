@@ -221,9 +221,9 @@ def text_pipeline(experiment: Experiment, cache: Path | None = None) -> TextPipe
 
 def other_vectors(experiment: Experiment, there: str | None, here: str | None) -> str:
     """What is wrong with a training whose text pipeline was of version `there`; "" where it can be used `here`."""
-    if there is None or here is None:  # files from before it was noted
+    if there is None:  # from before it was noted
         return ""
-    (words, _, sentences), (words_now, _, sentences_now) = there.partition(" "), here.partition(" ")
+    (words, _, sentences), (words_now, _, sentences_now) = there.partition(" "), (here or "").partition(" ")
     if words != words_now:
         told = f"word vectors than text.vectors = {experiment.text.vectors}"
     elif sentences and sentences_now and sentences != sentences_now:

@@ -118,21 +118,36 @@ class SentenceVectors:
         new = [caption for caption in dict.fromkeys(captions) if caption not in self.known]
         if not new:
             return
-        model, spelled = self.model, [caption.encode("utf-8", "replace").decode() for caption in new]
-        with quiet():  # one by one: the numbers of a batch depend a little on what else is in it
-            read = model.encode(spelled, batch_size=1, show_progress_bar=len(new) > MANY)
-        read = np.asarray(read, dtype=np.float64)
-        read /= np.sqrt(np.square(read).mean(1, keepdims=True)).clip(1e-12)
-        for caption, vector in zip(new, read, strict=True):
-            self.keep(caption, vector)
-        if self.file:
-            write_records(self.file, [self.record(caption) for caption in new], version=self.version, key="caption")
+        model = self.model
+        try:
+            for caption in told(new):
+                self.keep(caption, self.read(model, caption))
+        finally:  # what was read before somebody lost patience is kept
+            if self.file and (read := [caption for caption in new if caption in self.known]):
+                write_records(self.file, [self.record(each) for each in read], version=self.version, key="caption")
         if len(new) > MANY:
             vars(self).pop("model", None)  # what is left to be read are prompts
+
+    def read(self, model: Any, caption: str) -> np.ndarray:
+        """One by one: the numbers of a batch depend a little on what else is in it."""
+        with quiet():
+            found = model.encode([caption.encode("utf-8", "replace").decode()], show_progress_bar=False)[0]
+        vector = np.asarray(found, dtype=np.float64)
+        return vector / max(float(np.sqrt(np.square(vector).mean())), 1e-12)
 
     def record(self, caption: str) -> dict[str, str]:
         encoded = base64.b64encode(self.known[caption].numpy().astype("<f2").tobytes()).decode()
         return {"caption": caption, "vector": encoded}
+
+
+def told(captions: list[str]) -> Iterator[str]:
+    """The captions, with a progress bar where there are many."""
+    if len(captions) <= MANY:
+        yield from captions
+        return
+    from rich.progress import track
+
+    yield from track(captions, description="reading captions by the language model")
 
 
 def version_of(folder: Path) -> str:
