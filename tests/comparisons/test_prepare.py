@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,33 @@ def test_what_is_packed_is_enough_where_nothing_is_installed(
         tar.extractall(bare, filter="data")
         assert all(name.startswith("data/savanna/cache/text/") for name in tar.getnames())
     prepare.make_captions(small)
+
+
+def test_what_a_language_model_said_is_packed_too(
+    folder: Path, language_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """And a study with an arm whose model is nowhere says so before anything is done, and how to go on without it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "models").mkdir(parents=True)
+    (tmp_path / "data" / "models" / "tiny").symlink_to(language_model)
+    with (folder / "other.yaml").open("a") as file:
+        file.write("text: {sentences: data/models/tiny}\n")
+    study = read_study(folder, overrides=SMALL)
+    prepare.pack(study, tmp_path / "kit.tar.gz")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    monkeypatch.chdir(bare)
+    for begin in (prepare.prepare, lambda study: run_all(study, Results(study, tmp_path / "results"))):
+        with pytest.raises(ConfigError, match=r"other: text\.sentences .* no such folder.*leave it out: --only ours"):
+            begin(study)
+    prepare.check_models(study, ["ours"])
+    with tarfile.open(tmp_path / "kit.tar.gz") as tar:
+        tar.extractall(bare, filter="data")
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    prepare.check_models(study, study.arms)
+    prepare.make_captions(study)
+    [kept] = Path("data/savanna/cache/text").glob("sentences-tiny-*.jsonl")
+    assert len(kept.read_text().splitlines()) == len(prepare.captions_of(study.experiment("other")))
 
 
 def test_what_is_missing_where_it_cannot_be_made_is_told_in_one_line(small: Study, monkeypatch: pytest.MonkeyPatch):
