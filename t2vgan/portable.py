@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from t2vgan.shapes import Latent, TextInputs, Times, Video
-from t2vgan.system import written_whole
+from t2vgan.system import unsaid, written_whole
 
 FORMAT, FORMAT_VERSION = "t2vgan-program", 1
 INPUTS = ("z", "vectors", "tags", "entities", "mask", "times", "sentences")  # the last one where it is read
@@ -201,14 +199,5 @@ def require_onnx() -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the advice that torch gives to those who maintain its exporters."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    with unsaid("torch.onnx", "torch.export", "onnxscript", "onnx_ir"):
+        yield

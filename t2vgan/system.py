@@ -4,8 +4,10 @@ whole or not at all."""
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,22 @@ from typing import Any
 
 # What a job of a cluster is sent some time before its end: SIGUSR1, and SIGUSR2 by submitit.
 WARNINGS_OF_SLURM = (signal.SIGUSR1, signal.SIGUSR2) if "SLURM_JOB_ID" in os.environ else ()
+
+
+@contextmanager
+def unsaid(*loggers: str) -> Iterator[None]:
+    """Without warnings, and without what these loggers say below an error."""
+    found = [logging.getLogger(name) for name in loggers]
+    levels = [logger.level for logger in found]
+    for logger in found:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(found, levels, strict=True):
+            logger.setLevel(level)
 
 
 def cores() -> int:

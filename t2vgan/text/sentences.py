@@ -11,8 +11,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import logging
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from t2vgan.system import unsaid
 from t2vgan.text.jsonlines import read_records, write_records
 
 VERSION = 1  # raise it when a caption's vector changes
@@ -184,16 +183,9 @@ def quiet() -> Iterator[None]:
 
     bar = library.is_progress_bar_enabled()
     library.disable_progress_bar()
-    loggers = [logging.getLogger(name) for name in ("sentence_transformers", "transformers")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with unsaid("sentence_transformers", "transformers"):
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
         if bar:
             library.enable_progress_bar()
