@@ -62,7 +62,7 @@ def tables(rows: list[Row], names: list[str]) -> str:
 
 
 def write(study: Study, results: Results, *, pictures: Path = PICTURES) -> list[Path]:
-    """leaderboard.json, .md and .html in the study's folder of results; a picture of each question.
+    """leaderboard.json, .md and .html in the study's folder of results; a picture of each question, or of all arms.
 
     ValueError while no arm has a finished seed.
     """
@@ -90,11 +90,11 @@ def write(study: Study, results: Results, *, pictures: Path = PICTURES) -> list[
     ):
         with written_whole(path) as part:
             part.write_text(text)
-    for question in study.questions:
-        asked = rows_of(question, rows)
+    shown = {f"{study.name}_{question.name}": rows_of(question, rows) for question in study.questions}
+    for name, asked in (shown or {study.name: rows}).items():
         if len(asked) > 1:
             drawn = plots.figure(asked, baseline=study.baseline)
-            written.append(plots.save(drawn, pictures / f"{study.name}_{question.name}.png"))
+            written.append(plots.save(drawn, pictures / f"{name}.png"))
     return written
 
 

@@ -117,6 +117,11 @@ def test_a_run_that_diverged_before_any_validation_is_shown(study: Study, whole:
     assert "2, 1 diverged" in board.write(study, whole, pictures=tmp_path)[1].read_text()
 
 
+def test_a_study_without_questions_has_a_picture_of_all_arms(study: Study, whole: Results, tmp_path: Path):
+    paths = board.write(dataclasses.replace(study, questions=()), whole, pictures=tmp_path)
+    assert paths[-1] == tmp_path / "small.png" and paths[-1].stat().st_size > 10_000
+
+
 def test_what_is_written(study: Study, whole: Results, tmp_path: Path):
     paths = board.write(study, whole, pictures=tmp_path / "pictures")
     assert [p.name for p in paths] == ["leaderboard.json", "leaderboard.md", "leaderboard.html", "small_which.png"]
