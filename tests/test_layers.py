@@ -15,8 +15,9 @@ LONGEST = 400  # lines of a file
 
 # area -> what it may import of t2vgan besides itself, `seeds`, `system`; "*": all but training and command lines.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system", "sealed"), ()),
-    **dict.fromkeys(("checkpoint", "text", "video", "generators", "discriminators", "losses", "metrics"), ("shapes",)),
+    **dict.fromkeys(("shapes", "config", "seeds", "frames", "command", "runs", "system", "sealed", "equalised"), ()),
+    **dict.fromkeys(("checkpoint", "text", "video", "losses", "metrics"), ("shapes",)),
+    **dict.fromkeys(("generators", "discriminators"), ("shapes", "equalised")),
     "augment": ("shapes",),
     "portable": ("shapes",),
     "optim": ("config",),

@@ -4,8 +4,8 @@ The motion critic is told (i_1, i_2, dt): two frames and a map that holds their 
 channels. Any two frames do, so that long clips cost no more than short ones. Both are StyleGAN2's residual critic
 (Karras et al. 2020).
 
-Deviations: the caption is weighed as StyleGAN-V's critic weighs it; averages instead of smoothing filters; linear
-layers without equalised learning rates; widths.
+Deviations: the caption is weighed as StyleGAN-V's critic weighs it; the critic of images sees one frame of a clip,
+where the authors' sees both of the pair; averages instead of smoothing filters; widths.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from t2vgan.discriminators.stylegan_v import Down, Epilogue, EqualConv2d, TimeAndText, activated
+from t2vgan.discriminators.stylegan_v import Down, Epilogue, TimeAndText, activated
 from t2vgan.discriminators.volumes import frames_of
+from t2vgan.equalised import EqualConv2d
 from t2vgan.shapes import TextFeatures
 
 

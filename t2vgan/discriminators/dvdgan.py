@@ -78,8 +78,17 @@ class Projection(nn.Module):
         frames = F.relu(maps).sum((3, 4))
         logits = self.realism(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         if text is not None:
-            logits = logits + torch.einsum("btc,bc->bt", frames, self.sentence(text.sentence))[..., None]
+            said = self.sentence(F.normalize(text.sentence, dim=1))  # a class's one-hot code has the length 1, too
+            logits = logits + torch.einsum("btc,bc->bt", frames, said)[..., None]
         return logits.sum(1).float()
+
+
+def settle(critic: nn.Module, iterations: int = 15) -> None:
+    """Power iterations before the first round, whose gradients Adam remembers for long."""
+    for layer in critic.modules():
+        if isinstance(layer, SpectralConv2d | SpectralConv3d):
+            for _ in range(iterations):
+                layer.normalised_weight()
 
 
 class DvdganSpatial(nn.Module):
@@ -93,6 +102,7 @@ class DvdganSpatial(nn.Module):
             *(Down(a, b, pool=(2, 2), first=i == 0) for i, (a, b) in enumerate(pairwise(widths)))
         )
         self.head = Projection(channels=widths[-1], text_dim=text_dim)
+        settle(self)
 
     def see(self, video: Tensor) -> tuple[Tensor, ...]:
         return (video,)
@@ -124,6 +134,7 @@ class DvdganTemporal(nn.Module):
         self.volumes = nn.Sequential(*volumes)
         self.blocks = nn.Sequential(*(Down(a, b, pool=(2, 2)) for a, b in pairwise(widths[2:])))
         self.head = Projection(channels=widths[-1], text_dim=text_dim)
+        settle(self)
 
     def see(self, video: Tensor) -> tuple[Tensor, ...]:
         return (F.avg_pool3d(video, (1, 2, 2)),)

@@ -6,9 +6,8 @@ distances in time as waves and the condition, goes through a mapping network, an
 of the features: there is no other.
 
 Deviations: the caption's sentence in the place of the class label; frames are evenly spaced, at a
-random distance, and joined at 8 x 8 pixels; averages instead
-of smoothing filters before halving; linear layers without equalised learning rates, and no table of embeddings of the
-distances beside the waves; widths.
+random distance, and joined at 8 x 8 pixels; averages instead of smoothing filters before halving; a mapping network of
+two layers, no slower than the rest, and no table of embeddings of the distances beside the waves; widths.
 """
 
 from __future__ import annotations
@@ -21,23 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2vgan.discriminators.volumes import frames_of
+from t2vgan.equalised import EqualConv2d, EqualLinear
 from t2vgan.shapes import TextFeatures
 
 GROUP = 4  # clips that share a standard deviation
-
-
-class EqualConv2d(nn.Conv2d):
-    """Convolution with an equalised learning rate (Karras et al. 2018, section 4.1)."""
-
-    def __init__(self, inward: int, outward: int, kernel: int, *, bias: bool = True) -> None:
-        super().__init__(inward, outward, kernel, padding=kernel // 2, bias=bias)
-        self.gain = 1 / math.sqrt(inward * kernel**2)
-        nn.init.normal_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.weight * self.gain, self.bias)
 
 
 class Down(nn.Module):
@@ -57,6 +43,11 @@ def activated(x: Tensor) -> Tensor:
     return math.sqrt(2) * F.leaky_relu(x, 0.2)
 
 
+def normalised(x: Tensor) -> Tensor:
+    """Vectors `(n, d)` whose entries have a mean square of one, as labels have before StyleGAN2's mapping network."""
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
 def with_deviation(x: Tensor) -> Tensor:
     """One more channel: the mean standard deviation of groups of `GROUP` clips (Karras et al. 2018, section 3)."""
     n, _, h, w = x.shape
@@ -71,7 +62,7 @@ class Epilogue(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = EqualConv2d(channels + 1, channels, 3)
-        self.layer, self.out = nn.Linear(channels * 4 * 4, channels), nn.Linear(channels, channels)
+        self.layer, self.out = EqualLinear(channels * 4 * 4, channels), EqualLinear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(activated(self.layer(activated(self.conv(with_deviation(x))).flatten(1))))
@@ -87,17 +78,14 @@ class TimeAndText(nn.Module):
         super().__init__()
         self.register_buffer("rates", 2 * math.pi * 2.0 ** torch.linspace(-3, 2, waves), persistent=False)  # rad/s
         self.rates: Tensor
-        self.sentence = nn.Linear(text_dim, channels)
-        self.layers = nn.Sequential(
-            nn.Linear(channels + 2 * waves * distances, channels),
-            nn.LeakyReLU(0.2),
-            nn.Linear(channels, channels),
-        )
+        self.sentence = EqualLinear(text_dim, channels)
+        self.first = EqualLinear(channels + 2 * waves * distances, channels)
+        self.second = EqualLinear(channels, channels)
 
     def forward(self, features: Tensor, distances: Tensor, text: TextFeatures | None) -> Tensor:
         phases = (distances[..., None] * self.rates).flatten(1)
-        said = torch.zeros_like(features) if text is None else self.sentence(text.sentence)
-        told = self.layers(torch.cat([said, phases.sin(), phases.cos()], 1))
+        said = torch.zeros_like(features) if text is None else normalised(self.sentence(text.sentence))
+        told = self.second(activated(self.first(torch.cat([said, phases.sin(), phases.cos()], 1))))
         return ((features * told).sum(1, keepdim=True) / math.sqrt(features.shape[1])).float()
 
 

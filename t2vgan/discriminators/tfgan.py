@@ -6,7 +6,8 @@ three together give the logit. One critic of this kind sees single frames, anoth
 Both are told real clips with wrong captions from those with right ones (the loss `mismatch`).
 
 Deviations: filters are made from 32 numbers of the sentence, where the paper has hundreds: the layers that make filters
-were most of its 300 million parameters; widths.
+were most of its 300 million parameters; these numbers are brought to a mean square of one there, so that filters begin
+as large as others; widths.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class TextFilters(nn.Module):
         self.width, self.kernel = width, kernel
         self.enter = nn.Conv3d(inward, width, 1)
         self.sentence_filters = nn.Linear(code, width * width * kernel[0] * kernel[1] * kernel[2])
+        nn.init.normal_(self.sentence_filters.weight, std=code**-0.5)  # filters of variance 1 before `/ fan**0.5`
         self.after = nn.Conv3d(width, width, (kernel[0], 3, 3), padding=(kernel[0] // 2, 1, 1))
         self.leave = nn.Linear(width * 4, dim)
 
@@ -37,7 +39,12 @@ class TextFilters(nn.Module):
         b, _, t, h, w = maps.shape
         x = self.enter(maps)
         fan = self.width * self.kernel[0] * self.kernel[1] * self.kernel[2]
-        filters = self.sentence_filters(code).view(b * self.width, self.width, *self.kernel) / fan**0.5
+        filters = (
+            self.sentence_filters(F.normalize(code, dim=1) * code.shape[1] ** 0.5).view(
+                b * self.width, self.width, *self.kernel
+            )
+            / fan**0.5
+        )
         padding = tuple(k // 2 for k in self.kernel)
         x = F.conv3d(x.reshape(1, b * self.width, t, h, w), filters, padding=padding, groups=b).view_as(x)
         x = F.relu(self.after(F.avg_pool3d(x, (1, 2, 2))))

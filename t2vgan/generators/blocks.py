@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.equalised import EqualLinear
 from t2vgan.shapes import TextFeatures, Trial
 
 
@@ -56,20 +57,30 @@ class ModulatedConv2d(nn.Module):
 
     Weight (de)modulation of StyleGAN2 (Karras et al. 2020, eqs. 1-3), applied to the activations instead of the
     weights: the same function, without a grouped convolution per sample, which CPUs are bad at. `up`: of its input at
-    twice the height and width, each value repeated (`enlarging`).
+    twice the height and width, each value repeated (`enlarging`). `equal`: with equalised learning rates.
     """
 
     gain = math.sqrt(2)  # keeps the size of activations through the leaky ReLU that follows
 
     def __init__(
-        self, inward: int, outward: int, *, style_dim: int, kernel: int = 3, demodulate: bool = True, up: bool = False
+        self,
+        inward: int,
+        outward: int,
+        *,
+        style_dim: int,
+        kernel: int = 3,
+        demodulate: bool = True,
+        up: bool = False,
+        equal: bool = False,
     ) -> None:
         super().__init__()
-        self.up = up
+        self.up, self.share = up, 1 / math.sqrt(inward * kernel**2) if equal else 1.0
         self.weight = nn.Parameter(torch.randn(outward, inward, kernel, kernel) / math.sqrt(inward * kernel**2))
         self.bias = nn.Parameter(torch.zeros(outward))
-        self.style = nn.Linear(style_dim, inward)
-        nn.init.normal_(self.style.weight, std=1 / math.sqrt(style_dim))
+        if equal:
+            nn.init.normal_(self.weight)
+        self.style = (EqualLinear if equal else nn.Linear)(style_dim, inward)
+        nn.init.normal_(self.style.weight, std=1.0 if equal else 1 / math.sqrt(style_dim))
         nn.init.ones_(self.style.bias)
         self.demodulate, self.pointwise = demodulate, kernel == 1 and not demodulate and not up
         if up:
@@ -77,23 +88,23 @@ class ModulatedConv2d(nn.Module):
             self.met: Tensor
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        scale = self.style(w)
+        scale, weight = self.style(w), self.weight if self.share == 1.0 else self.weight * self.share
         if self.pointwise:
-            return self.mixed(x, scale)
+            return self.mixed(x, weight, scale)
         x = x * per_channel(scale.to(x.dtype))
         if self.up:
-            y = F.conv_transpose2d(x, enlarging(self.weight, self.met), stride=2, padding=1)
+            y = F.conv_transpose2d(x, enlarging(weight, self.met), stride=2, padding=1)
         else:
-            y = F.conv2d(x, self.weight, padding=self.weight.shape[-1] // 2)
+            y = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
         bias = per_channel(self.bias[None].to(y.dtype))
         if not self.demodulate:
             return y + bias
-        power = F.linear(scale.float().square(), self.weight.float().square().sum((2, 3)))
+        power = F.linear(scale.float().square(), weight.float().square().sum((2, 3)))
         return scaled(y, per_channel((self.gain * torch.rsqrt(power + 1e-8)).to(y.dtype)), bias)
 
-    def mixed(self, x: Tensor, scale: Tensor) -> Tensor:
+    def mixed(self, x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         """A kernel of one pixel that is not brought back is a product of matrices, a third of the time."""
-        weight = self.weight[None, :, :, 0, 0] * scale[:, None]  # (n, out, in)
+        weight = weight[None, :, :, 0, 0] * scale[:, None]  # (n, out, in)
         places = x.permute(0, 2, 3, 1).flatten(1, 2)
         y = torch.baddbmm(self.bias[None, None].to(places.dtype), places, weight.transpose(1, 2).to(places.dtype))
         return y.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
@@ -118,13 +129,13 @@ def enlarging(weight: Tensor, met: Tensor) -> Tensor:
 class SynthesisBlock(nn.Module):
     """Doubles height and width (or keeps them), two modulated convolutions, and an RGB skip (Karras et al. 2020)."""
 
-    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool) -> None:
+    def __init__(self, inward: int, outward: int, *, style_dim: int, up: bool, equal: bool = False) -> None:
         super().__init__()
         self.up = up
-        self.first = ModulatedConv2d(inward, outward, style_dim=style_dim, up=up)
-        self.second = ModulatedConv2d(outward, outward, style_dim=style_dim)
-        self.to_rgb = ModulatedConv2d(outward, 3, style_dim=style_dim, kernel=1, demodulate=False)
-        nn.init.normal_(self.to_rgb.weight, std=0.3 / math.sqrt(outward))
+        self.first = ModulatedConv2d(inward, outward, style_dim=style_dim, up=up, equal=equal)
+        self.second = ModulatedConv2d(outward, outward, style_dim=style_dim, equal=equal)
+        self.to_rgb = ModulatedConv2d(outward, 3, style_dim=style_dim, kernel=1, demodulate=False, equal=equal)
+        nn.init.normal_(self.to_rgb.weight, std=0.3 / math.sqrt(outward) / self.to_rgb.share)
 
     def forward(self, x: Tensor, rgb: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
         if self.up and rgb is not None:

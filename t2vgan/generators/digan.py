@@ -10,7 +10,8 @@ to fine (section 3.2 there).
 Deviations: the caption stands beside the noise of both mapping networks, as class labels do in the authors' conditional
 model; in the layer of sines the content has no say: w_x, w_y and b are the same for all clips, and w_t is a linear
 function of the motion vector, so that phases are linear in time (the authors' code has a network of two layers, and
-cosines, between w_t t and the pixels); colours are cut off at their bounds in training, too; widths.
+cosines, between w_t t and the pixels); the layers that give colours have rows of unit length and a fixed size, too;
+colours are cut off at their bounds in training, too; widths.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.equalised import EqualLinear
 from t2vgan.generators.blocks import bounded
-from t2vgan.generators.stylegan_v import EqualLinear, Mapping
+from t2vgan.generators.stylegan_v import Mapping
 from t2vgan.shapes import TextFeatures
 
 

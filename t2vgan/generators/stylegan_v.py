@@ -8,8 +8,7 @@ al. 2020) starts from its constant and the motion code side by side; styles come
 
 Deviations: the caption stands in the place of the class label, beside the content noise and beside the noise of the
 anchors; anchors every half second and periods from 0.5 to 8 s, for clips of two seconds; convolutions over three
-anchors; mapping network of two layers; learning rates are equalised in linear layers alone, not in the synthesis nor in
-the convolutions over anchors (which learn slowly in the authors' networks); pixels are doubled by repetition, not by
+anchors; mapping network of two layers; colours begin at 0.3 of their size; pixels are doubled by repetition, not by
 smoothing filters; colours are cut off at their bounds in training, too; widths.
 """
 
@@ -21,22 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from t2vgan.equalised import EqualConv1d, EqualLinear
 from t2vgan.generators.blocks import SynthesisBlock, bounded
 from t2vgan.shapes import TextFeatures
-
-
-class EqualLinear(nn.Linear):
-    """Linear layer with an equalised learning rate (Karras et al. 2018, section 4.1), `pace` times that of others."""
-
-    def __init__(self, inward: int, outward: int, *, pace: float = 1.0, bias: bool = True) -> None:
-        super().__init__(inward, outward, bias=bias)
-        self.pace, self.gain = pace, pace / math.sqrt(inward)
-        nn.init.normal_(self.weight, std=1 / pace)
-        if bias:
-            nn.init.zeros_(self.bias)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.linear(input, self.weight * self.gain, None if self.bias is None else self.bias * self.pace)
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -66,8 +52,8 @@ class MotionCodes(nn.Module):
     def __init__(self, *, text_dim: int, noise: int, waves: int, spacing_s: float) -> None:
         super().__init__()
         self.spacing_s = spacing_s
-        self.first = nn.Conv1d(noise + text_dim, 2 * noise, self.kernel)
-        self.second = nn.Conv1d(2 * noise, 2 * noise, self.kernel)
+        self.first = EqualConv1d(noise + text_dim, 2 * noise, self.kernel, pace=0.01)
+        self.second = EqualConv1d(2 * noise, 2 * noise, self.kernel, pace=0.01)
         periods_s = torch.logspace(-1, 3, waves, base=2)
         self.register_buffer("rates", 2 * math.pi / periods_s)
         self.register_buffer("phase_scales", periods_s.max() / periods_s)
@@ -136,7 +122,8 @@ class StyleganV(nn.Module):
         self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
         inward = [widths[0] + 2 * waves, *widths[:-1]]
         self.blocks = nn.ModuleList(
-            SynthesisBlock(a, b, style_dim=dim, up=s > 4) for a, b, s in zip(inward, widths, sizes, strict=True)
+            SynthesisBlock(a, b, style_dim=dim, up=s > 4, equal=True)
+            for a, b, s in zip(inward, widths, sizes, strict=True)
         )
 
     def forward(self, z: Tensor, text: TextFeatures, times: Tensor) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from t2vgan.discriminators.blocks import SpectralConv2d
 from t2vgan.discriminators.digan import DiganMotion
 from t2vgan.discriminators.dvdgan import DvdganSpatial, DvdganTemporal, SpectralConv3d
 from t2vgan.discriminators.mocogan import MocoganImage, MocoganVideo
@@ -95,8 +97,9 @@ def test_tfgan_filters_are_those_of_each_clips_own_text():
     layer = TextFilters(inward=3, width=4, code=6, kernel=(3, 5, 5), dim=8)
     maps, code = torch.randn(2, 3, 4, 8, 8), torch.randn(2, 6)
     found = layer(maps, code)
+    assert layer.sentence_filters.weight.std().item() == pytest.approx(6**-0.5, rel=0.1)
     for i in range(2):
-        filters = layer.sentence_filters(code[i]).view(4, 4, 3, 5, 5) / (4 * 75) ** 0.5
+        filters = layer.sentence_filters(code[i] / code[i].square().mean().sqrt()).view(4, 4, 3, 5, 5) / (4 * 75) ** 0.5
         x = F.conv3d(layer.enter(maps[i : i + 1]), filters, padding=(1, 2, 2))
         x = F.relu(layer.after(F.avg_pool3d(x, (1, 2, 2)))).mean(2, keepdim=True)
         x = F.adaptive_avg_pool2d(x[:, :, 0], 2)
@@ -110,6 +113,20 @@ def test_dvdgan_scores_of_frames_add_up(make_text: MakeText):
     together = critic.judge(critic.features(critic.see(clips), instants(frames=3)), text)
     alone = [critic.judge(critic.features(critic.see(clips[:, :, [i]]), instants(frames=1)), text) for i in range(3)]
     assert torch.allclose(together, sum(alone), atol=1e-4) and together.shape == (2, 1)
+
+
+@pytest.mark.parametrize("critic", [DvdganSpatial, DvdganTemporal])
+def test_dvdgan_is_bounded_from_the_first_round(critic: type[DvdganSpatial | DvdganTemporal], make_text: MakeText):
+    """Singular values are known when a critic is made, and a longer sentence stretches no logit."""
+    torch.manual_seed(0)
+    made, text, clips = critic(text_dim=12, size=16, width=4), make_text([3, 5]), video(frames=16)
+    layers = [m for m in made.modules() if isinstance(m, SpectralConv2d | SpectralConv3d)]
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.normalised_weight().flatten(1), 2).item()
+        assert largest == pytest.approx(1.0, abs=0.15)
+    features = made.eval().features(made.see(clips), instants(frames=16))
+    longer = dataclasses.replace(text, sentence=9 * text.sentence)
+    assert torch.allclose(made.judge(features, text), made.judge(features, longer), rtol=1e-4)
 
 
 def test_dvdgan_looks_at_time_at_half_the_size():

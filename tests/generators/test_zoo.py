@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from t2vgan.equalised import EqualLinear
+from t2vgan.generators.blocks import ModulatedConv2d, SynthesisBlock
 from t2vgan.generators.digan import Coordinates, Digan, FactorisedLinear
 from t2vgan.generators.dvdgan import ConditionalNorm, ConvGru
 from t2vgan.generators.mocogan import DcganImage, Mocogan
-from t2vgan.generators.stylegan_v import EqualLinear, MotionCodes
+from t2vgan.generators.stylegan_v import MotionCodes
 from t2vgan.generators.tgan import Tgan
 from t2vgan.shapes import TextFeatures
 
@@ -102,6 +104,17 @@ def test_an_equalised_layer_is_the_same_function_at_any_pace():
     x, layer = torch.randn(64, 100), EqualLinear(100, 50, pace=0.01)
     assert layer(x).std().item() == pytest.approx(1.0, abs=0.1)
     assert layer.weight.std().item() == pytest.approx(100, rel=0.1)
+
+
+def test_equalised_synthesis_is_the_same_function_of_other_numbers():
+    torch.manual_seed(0)
+    plain, equal = (SynthesisBlock(6, 4, style_dim=5, up=True, equal=e) for e in (False, True))
+    shares = [m.share for m in equal.modules() if isinstance(m, ModulatedConv2d)]
+    assert shares == pytest.approx([(6 * 9) ** -0.5, (4 * 9) ** -0.5, 4**-0.5])
+    for a, b in zip((plain.first, plain.second, plain.to_rgb), (equal.first, equal.second, equal.to_rgb), strict=True):
+        a.load_state_dict({**b.state_dict(), "weight": b.weight * b.share, "style.weight": b.style.weight * 5**-0.5})
+    x, rgb, w = torch.randn(2, 6, 4, 4), torch.randn(2, 3, 4, 4), torch.randn(2, 5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(plain(x, rgb, w), equal(x, rgb, w), strict=True))
 
 
 def test_a_factorised_layer_is_that_of_the_paper():
