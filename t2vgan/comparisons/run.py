@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -140,8 +141,19 @@ def command(study: Study, job: Job) -> list[str]:
 
 
 def trained(words: list[str]) -> int:
-    """Runs the command, whose progress is seen; Ctrl-C reaches it, and it saves before it ends."""
-    child = subprocess.Popen(words)
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):  # the child gets it as well, and its status says so
-            return child.wait()
+    """Runs the command, whose progress is seen; Ctrl-C reaches it, SIGTERM is passed on: it saves before it ends."""
+    child, stopped = subprocess.Popen(words), False
+
+    def pass_on(number: int, _: object) -> None:
+        nonlocal stopped
+        stopped = True
+        child.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):  # the child gets it as well, and its status says so
+                status = child.wait()
+                return STOPPED if stopped else status
+    finally:
+        signal.signal(signal.SIGTERM, before)

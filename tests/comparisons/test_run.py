@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,21 @@ def test_stopped_it_goes_on_where_it_was(study: Study, results: Results):
     train = Trainer()
     run.run_all(study, results, train=train)
     assert train.asked == ALL[2:]
+
+
+def test_sigterm_is_passed_on_to_the_training_that_saves(tmp_path: Path):
+    """What `kill` or a scheduler sends to the study alone: else the training would go on by itself."""
+    saved = tmp_path / "saved"
+    child = f"""
+import os, pathlib, signal, sys, time
+def save(*_): pathlib.Path({str(saved)!r}).touch(); sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(60)
+"""
+    before = signal.getsignal(signal.SIGTERM)
+    assert run.trained([sys.executable, "-c", child]) == run.STOPPED
+    assert saved.exists() and signal.getsignal(signal.SIGTERM) == before
 
 
 def test_an_error_ends_it_with_one_line(study: Study, results: Results):
