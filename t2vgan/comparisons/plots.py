@@ -22,15 +22,18 @@ def figure(rows: Sequence[Row], *, baseline: str = "") -> Any:
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
-    drawn, axes = plt.subplots(2, 2, figsize=(11, 7), dpi=110)
+    drawn, axes = plt.subplots(2, 2, figsize=(11, 7), dpi=110, layout="constrained")
     for i, metric in enumerate((MEAN, FD)):
         for k, (key, label) in enumerate(AXES):
             for n, each in enumerate(rows):
                 line(axes[i][k], each, key, metric, colour=f"C{n}", thick=each.arm == baseline)
             axes[i][k].set(xlabel=label, ylabel=NAMES[metric], yscale="log" if metric == FD else "linear")
+            if metric == FD:
+                for which in (axes[i][k].yaxis.set_major_formatter, axes[i][k].yaxis.set_minor_formatter):
+                    which(ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 1)))  # 60, not 6 x 10^1
     axes[1][0].legend(fontsize=7)  # fd_probe is there for every arm, whatever the judge reads
-    drawn.tight_layout()
     plt.close(drawn)
     return drawn
 
