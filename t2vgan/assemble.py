@@ -29,7 +29,7 @@ from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.metrics.probe import Probe
 from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
-from t2vgan.text import TEXT_ENCODERS, TextPipeline
+from t2vgan.text import TEXT_ENCODERS, TextPipeline, fit_words
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
 PLAYERS = {"d": "discriminator", "g": "generator"}
@@ -205,6 +205,7 @@ def run(experiment: Experiment, *, limit: int | None = None) -> Run:
     data = datamodule(experiment, limit=limit)
     data.prepare_data()
     pipeline.learn(data.captions(), data.shown_captions())
+    fit_words(game, pipeline.shown)
     pipeline.warm(experiment.samples.prompts)
     return Run(game, data, judge(experiment))
 

@@ -46,6 +46,11 @@ def begin(game: T2VGAN, start: str) -> str:
     trained = [name for name, _ in game.named_parameters() if not name.startswith("ema_")]
     if not any(name.startswith("generator.") and name in taken for name in trained):
         raise ConfigError(f"start: nothing in {path} fits this generator ({game.config.generator['name']})")
+    for name in taken:
+        other = name.replace("word.mlp.0.weight", "word.whitening")
+        if other != name and (other in there) != (other in mine):
+            had = "true" if other in there else "false"
+            raise ConfigError(f"start: {path} reads words otherwise: set text.encoder.whiten={had}, as it was trained")
     game.load_state_dict(taken, strict=False)
     new = [name for name in trained if name not in taken]
     for part in ("generator", "ema_generator"):

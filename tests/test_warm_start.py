@@ -14,7 +14,7 @@ from t2vgan.checkpoint import save_generator
 from t2vgan.config import ConfigError
 from t2vgan.module import T2VGAN
 from t2vgan.sealed import sealed
-from t2vgan.text import TextPipeline
+from t2vgan.text import TextPipeline, fit_words
 from t2vgan.training import check_in_time
 
 
@@ -110,6 +110,26 @@ def test_mistakes(
     with pytest.raises(ConfigError, match=said) as told:
         warm_start.begin(game_of(words), start)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("file", ["last.ckpt", "generator.safetensors"])
+def test_words_are_read_as_they_were(words: TextPipeline, run: Path, file: str):
+    """Without its whitening what a first layer has learned would read other numbers."""
+    without = "text.encoder.whiten=false"
+    with pytest.raises(ConfigError, match=rf"{file} reads words otherwise: set text\.encoder\.whiten=true"):
+        warm_start.begin(game_of(words, without), str(run / "checkpoints" / file))
+    there, game = game_of(words, without), game_of(words)
+    path = run / "plain.ckpt"
+    path.write_bytes(sealed({"state_dict": there.state_dict(), "vectors": words.version}))
+    with pytest.raises(ConfigError, match=r"set text\.encoder\.whiten=false"):
+        warm_start.begin(game, str(path))
+    there = game_of(words, "seed=1")
+    fit_words(there, torch.randn(20, words.vector_dim))
+    path.write_bytes(sealed({"state_dict": there.state_dict(), "vectors": words.version}))
+    warm_start.begin(game, str(path))
+    for name in ("text_encoder.word.whitening", "ema_text_encoder.word.whitening"):
+        mine, its = (g.state_dict()[name] for g in (game, there))
+        assert torch.equal(mine, its) and not torch.equal(its, torch.eye(len(its)))
 
 
 def test_a_typo_is_found_before_data_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

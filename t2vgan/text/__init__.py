@@ -6,6 +6,7 @@ from t2vgan.text.convolutional import Convolutional
 from t2vgan.text.pipeline import TextPipeline
 from t2vgan.text.recurrent import Recurrent
 from t2vgan.text.vectors import WordVectors
+from t2vgan.text.word_features import fit_words
 
 TEXT_ENCODERS = {
     "recurrent": Recurrent,
@@ -13,4 +14,4 @@ TEXT_ENCODERS = {
     "conv": Convolutional,
 }
 
-__all__ = ["ENTITIES", "TAGS", "TEXT_ENCODERS", "Analysis", "TextPipeline", "WordVectors", "analyse"]
+__all__ = ["ENTITIES", "TAGS", "TEXT_ENCODERS", "Analysis", "TextPipeline", "WordVectors", "analyse", "fit_words"]

@@ -16,11 +16,18 @@ class BagOfWords(nn.Module):
     """
 
     def __init__(
-        self, *, vector_dim: int, sentence_dim: int = 0, dim: int = 128, tags: bool = True, entities: bool = True
+        self,
+        *,
+        vector_dim: int,
+        sentence_dim: int = 0,
+        dim: int = 128,
+        tags: bool = True,
+        entities: bool = True,
+        whiten: bool = False,
     ):
         super().__init__()
         self.dim = dim
-        self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities)
+        self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities, whiten=whiten)
         self.sentence = nn.Linear(dim, dim) if not sentence_dim else SentenceGiven(sentence_dim=sentence_dim, dim=dim)
 
     def forward(self, inputs: TextInputs) -> TextFeatures:

@@ -24,6 +24,7 @@ class Convolutional(nn.Module):
         dim: int = 128,
         tags: bool = True,
         entities: bool = True,
+        whiten: bool = False,
         layers: int = 3,
         kernel: int = 3,
         heads: int = 4,
@@ -34,7 +35,7 @@ class Convolutional(nn.Module):
                 f"text encoder 'conv': kernel {kernel} must be odd and dim {dim} a multiple of heads {heads}"
             )
         self.dim = dim
-        self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities)
+        self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities, whiten=whiten)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(layers))
         self.convs = nn.ModuleList(nn.Conv1d(dim, dim, kernel, padding=kernel // 2) for _ in range(layers))
         self.sentence = sentence_part(dim=dim, heads=heads, sentence_dim=sentence_dim)

@@ -48,6 +48,7 @@ class TextPipeline:
         self.rows: dict[str, Tensor] = {}  # caption -> int64 (l, 4): row of the table, tag, entity, content
         self.row_of: dict[str, int] = {}  # word -> row of the table
         self.table = torch.zeros(1, 0)  # (words + 1, v); row 0 is padding
+        self.shown = torch.zeros(0, 0)  # (n, v), vectors of the distinct words that training showed
         self.warned = False
 
     @property
@@ -101,8 +102,10 @@ class TextPipeline:
         """Prepare the captions of training, and note the words of those that clips are shown with (else of all) as
         those that a model has seen.
         """
-        self.warm(captions)
-        self.vocabulary = content_words(self.analyser(captions if shown is None else shown))
+        shown = captions if shown is None else shown
+        self.warm([*captions, *shown])
+        self.vocabulary = content_words(self.analyser(shown))
+        self.shown = self.table[sorted({row for caption in shown for row in self.rows[caption][:, 0].tolist()})]
 
     def remarks(self, caption: str) -> list[str]:
         """What a person should know of a prompt: words never seen and words left out; see `text.vocabulary`."""

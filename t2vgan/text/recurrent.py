@@ -25,13 +25,14 @@ class Recurrent(nn.Module):
         dim: int = 128,
         tags: bool = True,
         entities: bool = True,
+        whiten: bool = False,
         heads: int = 4,
     ):
         super().__init__()
         if dim % 2 or dim % heads:
             raise ValueError(f"text encoder 'recurrent': dim {dim} must be even and a multiple of heads {heads}")
         self.dim = dim
-        self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities)
+        self.word = WordFeatures(vector_dim=vector_dim, dim=dim, tags=tags, entities=entities, whiten=whiten)
         self.forwards = nn.GRU(dim, dim // 2, batch_first=True)
         self.backwards = nn.GRU(dim, dim // 2, batch_first=True)
         self.sentence = sentence_part(dim=dim, heads=heads, sentence_dim=sentence_dim)

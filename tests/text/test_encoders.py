@@ -1,12 +1,14 @@
 """The contract of all text encoders."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
 
 from t2vgan.shapes import TextInputs
-from t2vgan.text import ENTITIES, TAGS, TEXT_ENCODERS
-from t2vgan.text.word_features import SentenceGiven
+from t2vgan.text import ENTITIES, TAGS, TEXT_ENCODERS, fit_words
+from t2vgan.text.word_features import RIDGE, SentenceGiven
 
 DIM, VECTOR, SENTENCE = 32, 10, 12
 
@@ -128,3 +130,40 @@ def test_the_two_directions_of_the_recurrent_encoder_are_those_of_a_packed_gru()
 def test_sizes_that_cannot_be(name: str, options: dict[str, int]):
     with pytest.raises(ValueError, match=name):
         TEXT_ENCODERS[name](vector_dim=VECTOR, **options)
+
+
+def alike(count: int = 40, *, seed: int = 0) -> torch.Tensor:
+    """Vectors that have most of one direction in common, as animals have."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(VECTOR, generator=generator)
+    return (
+        3 * common
+        + torch.randn(count, 1, generator=generator) * common
+        + 0.3 * torch.randn(count, VECTOR, generator=generator)
+    )
+
+
+def test_words_that_are_alike_are_told_apart_once_they_are_whitened(name: str):
+    encoder = TEXT_ENCODERS[name](vector_dim=VECTOR, dim=DIM, whiten=True)
+    vectors, word = alike(), encoder.word
+    before = torch.corrcoef(vectors).mean()
+    fit_words(nn.ModuleList([encoder]), vectors)
+    after = (vectors - word.centre) @ word.whitening
+    assert before > 0.9 and torch.corrcoef(after).mean().abs() < 0.1
+    variance = torch.linalg.eigvalsh(torch.cov(vectors.T))
+    expected = variance / (variance + RIDGE * variance.max())  # of each direction, and never above 1
+    assert torch.allclose(torch.linalg.eigvalsh(torch.cov(after.T)), expected, atol=1e-4)
+    inputs = inputs_of([4, 7, 1])
+    plain = TEXT_ENCODERS[name](vector_dim=VECTOR, dim=DIM)
+    plain.load_state_dict({k: v for k, v in encoder.state_dict().items() if "centre" not in k and "ing" not in k})
+    told = dataclasses.replace(inputs, vectors=(inputs.vectors - word.centre) @ word.whitening)
+    assert torch.allclose(encoder(inputs).words, plain(told).words, atol=1e-5)
+
+
+def test_one_word_or_two_that_are_the_same_whiten_nothing_away(name: str):
+    encoder = TEXT_ENCODERS[name](vector_dim=VECTOR, dim=DIM, whiten=True)
+    encoder.word.fit(torch.zeros(0, 0))
+    encoder.word.fit(torch.ones(1, VECTOR))
+    assert torch.equal(encoder.word.whitening, torch.eye(VECTOR)) and encoder.word.centre.abs().sum() == 0
+    encoder.word.fit(torch.ones(2, VECTOR))
+    assert all(buffer.isfinite().all() for buffer in encoder.buffers())

@@ -40,6 +40,14 @@ def test_a_caption_does_not_depend_on_its_batch(pipeline: TextPipeline):
     assert torch.equal(alone.vectors[0], among.vectors[0, :3]) and torch.equal(alone.tags[0], among.tags[0, :3])
 
 
+def test_the_words_that_training_shows_are_each_known_once():
+    pipeline = TextPipeline()
+    pipeline.learn([*CAPTIONS, "A tiger sleeps"], shown=[CAPTIONS[0], CAPTIONS[0], "A zebra runs"])
+    words = [pipeline([word]).vectors[0, 0] for word in ("A", "lion", "runs", "zebra")]
+    assert len(pipeline.shown) == len(words)
+    assert all((pipeline.shown == word).all(1).sum() == 1 for word in words)
+
+
 def test_a_step_costs_less_than_a_millisecond(pipeline: TextPipeline):
     batch = [f"A lion walks to the {side} across the savanna at {when} {number}" for side in ("left", "right")
              for when in ("dawn", "noon", "dusk", "night") for number in ("one", "two")]  # fmt: skip
