@@ -28,7 +28,7 @@ NARROW = ("arm", "seeds", "normalised accuracy", "fd_probe", "accuracy, equal s"
 
 def header(names: list[str]) -> list[str]:
     return [
-        "arm", "seeds", "rate", "normalised accuracy", *names, "all correct", "fd_probe", "accuracy, equal s",
+        "arm", "seeds", "rate", "normalised accuracy", "fd_probe", *names, "all correct", "accuracy, equal s",
         "fd_probe, equal s", "clips/s", "generator", "critics", "latency ms", "peak MB",
     ]  # fmt: skip
 
@@ -40,9 +40,9 @@ def cells(row: Row, names: list[str]) -> list[str]:
         f"{len(row.seeds)}" + (f", {row.diverged} diverged" if row.diverged else ""),
         f"x {row.factor:g}",
         str(f[MEAN]),
+        str(f[FD]),
         *(str(f[f"normalised/{name}"]) for name in names),
         str(f["normalised/all"]),
-        str(f[FD]),
         str(row.cheap[MEAN]),
         str(row.cheap[FD]),
         str(row.clips_per_s),

@@ -28,7 +28,8 @@ td:first-child, th:first-child { text-align: left; padding-left: .2rem }
 .meant { background: #e3edf9; font-weight: 600 }
 td.words { text-align: left; white-space: normal; color: #666; font-size: .85rem }
 .warning { color: #a33; font-weight: 600 } .note { color: #666; max-width: 64rem }
-.plain td { text-align: left; white-space: normal; overflow-wrap: anywhere; font-size: .85rem }
+.plain td, .plain th { text-align: left } .plain td { white-space: normal; overflow-wrap: anywhere; font-size: .85rem }
+.plain td:first-child { min-width: 6rem }
 nav { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .85rem } nav a { color: #285aa0 }
 img { max-width: 100%; image-rendering: pixelated }
 .wide { overflow-x: auto } .row { display: flex; flex-wrap: wrap; gap: .6rem 2.5rem; align-items: flex-start }
