@@ -39,8 +39,10 @@ def test_what_was_trained_before_still_counts(name: str):
     searched = [job for arm in study.arms for job in study.searches(arm)]
     there = [path for path in results.folder.glob("*.search-*.json")]
     assert len([job for job in searched if results.of(job) is not None]) >= len(there)
-    finished = [path for path in results.folder.glob("*.seed*.json")]
-    assert sum(len(results.seeds(arm)) for arm in study.arms) == len(finished) > 0
+    finished = [path.stem.split(".seed") for path in results.folder.glob("*.seed*.json")]
+    assert finished
+    for arm, seed in finished:
+        assert int(seed) in [run["seed"] for run in results.seeds(arm)]
 
 
 def test_the_same_training_of_another_study_counts(folder: Path, tmp_path: Path, whole: Results, made: Made):

@@ -144,7 +144,7 @@ def test_foreign_captions(language_model: Path, caption: str):
 
 def test_an_encoder_that_reads_none(language_model: Path, monkeypatch: pytest.MonkeyPatch):
     class Deaf:
-        def __init__(self, *, vector_dim: int, dim: int = 8) -> None: ...
+        def __init__(self, *, vector_dim: int, dim: int = 8, whiten: bool = False) -> None: ...
 
     monkeypatch.setitem(assemble.TEXT_ENCODERS, "deaf", Deaf)
     experiment = config.load("smoke", [f"text.sentences={language_model}", "text.encoder={name: deaf}"])
