@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Vectors `(n, d)` whose entries have a mean square of one, as what StyleGAN2's mapping network is given has."""
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
 
 
 def begin(layer: nn.Linear | nn.Conv1d | nn.Conv2d, pace: float = 1.0) -> float:

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2vgan.discriminators.volumes import frames_of
-from t2vgan.equalised import EqualConv2d, EqualLinear
+from t2vgan.equalised import EqualConv2d, EqualLinear, normalised
 from t2vgan.shapes import TextFeatures
 
 GROUP = 4  # clips that share a standard deviation
@@ -41,11 +41,6 @@ class Down(nn.Module):
 
 def activated(x: Tensor) -> Tensor:
     return math.sqrt(2) * F.leaky_relu(x, 0.2)
-
-
-def normalised(x: Tensor) -> Tensor:
-    """Vectors `(n, d)` whose entries have a mean square of one, as labels have before StyleGAN2's mapping network."""
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
 
 
 def with_deviation(x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t2vgan.discriminators.volumes import exactly
+from t2vgan.equalised import normalised
 from t2vgan.shapes import TextFeatures
 
 
@@ -39,7 +40,7 @@ class TextFilters(nn.Module):
         b, _, t, h, w = maps.shape
         x = self.enter(maps)
         fan = self.width * self.kernel[0] * self.kernel[1] * self.kernel[2]
-        made = self.sentence_filters(F.normalize(code, dim=1) * code.shape[1] ** 0.5) / fan**0.5
+        made = self.sentence_filters(normalised(code)) / fan**0.5
         filters = made.view(b * self.width, self.width, *self.kernel)
         padding = tuple(k // 2 for k in self.kernel)
         x = F.conv3d(x.reshape(1, b * self.width, t, h, w), filters, padding=padding, groups=b).view_as(x)

@@ -20,13 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t2vgan.equalised import EqualConv1d, EqualLinear
+from t2vgan.equalised import EqualConv1d, EqualLinear, normalised
 from t2vgan.generators.blocks import SynthesisBlock, bounded
 from t2vgan.shapes import TextFeatures
-
-
-def normalised(x: Tensor) -> Tensor:
-    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
 
 
 class Mapping(nn.Module):
