@@ -117,6 +117,15 @@ class ContinuedCsv(Logger):
             writer.writerows(rows)
 
 
+def finish_timeout() -> float:
+    """Seconds; ConfigError for a WANDB_FINISH_TIMEOUT that says none."""
+    said = os.environ.get("WANDB_FINISH_TIMEOUT", "")
+    try:
+        return float(said) if said else FINISH_TIMEOUT_S
+    except ValueError:
+        raise ConfigError(f"WANDB_FINISH_TIMEOUT is '{said}': give seconds, such as 30") from None
+
+
 class ContinuedWandb(WandbLogger):
     """W&B, which cannot take a row back: what an earlier process of the run has on the disk already is passed over.
 
@@ -132,7 +141,7 @@ class ContinuedWandb(WandbLogger):
 
         options["settings"] = wandb.Settings(
             x_transaction_log_flush_interval=FLUSH_S,  # it would otherwise wait for 32 kB to come together
-            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_TIMEOUT_S)),  # and here for ever
+            finish_timeout=finish_timeout(),  # and here for ever
             finish_timeout_raises=True,
         )
         # W&B's service, which writes the files, may be that of another process, with another current folder.

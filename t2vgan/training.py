@@ -51,7 +51,7 @@ from t2vgan.devices import (
 from t2vgan.graphs import Graphs
 from t2vgan.reports import page
 from t2vgan.system import as_json
-from t2vgan.tracking import cut, lengths, loggers, wandb_offline
+from t2vgan.tracking import cut, finish_timeout, lengths, loggers, wandb_offline
 
 
 def trainer(
@@ -305,6 +305,7 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
     """Mistakes that would otherwise come to light once the data is there, minutes later."""
     if experiment.logger.wandb != "off":
         wandb_offline(experiment.logger.wandb)
+        finish_timeout()
     if experiment.logger.tensorboard and not any(map(find_spec, ("tensorboard", "tensorboardX"))):
         raise ConfigError("logger.tensorboard: TensorBoard is not installed: pip install tensorboard")
     if not go_on:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from t2vgan import tracking
-from t2vgan.config import load, to_dict
+from t2vgan.config import ConfigError, load, to_dict
 from t2vgan.tracking import FINISH_TIMEOUT_S, ContinuedWandb
 from tests.check_run import history
 from tests.wandb_server import ENTITY, SWEEP, WandbServer
@@ -235,6 +235,9 @@ def test_the_end_of_a_run_is_not_waited_for_without_limit(tmp_path: Path, monkey
     assert patience() == FINISH_TIMEOUT_S <= 40, "beside 19 s for the model"
     monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "600")
     assert patience() == 600
+    monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "30s")
+    with pytest.raises(ConfigError, match="WANDB_FINISH_TIMEOUT is '30s': give seconds"):
+        patience()
 
 
 SERVICE_ENDS = """

@@ -84,7 +84,7 @@ def write(study: Study, results: Results, *, pictures: Path = PICTURES) -> list[
         (
             json.dumps(plain(content), indent=1) + "\n",
             markdown(study, rows, names, told, said),
-            page_of(study, rows, names, told, said),
+            page_of(study, results, rows, names, told, said),
         ),
         strict=True,
     ):
@@ -196,7 +196,7 @@ def command(study: Study) -> str:
     return " ".join([f"python -m t2vgan.compare {study.folder.as_posix()}", *told])
 
 
-def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], said: str) -> str:
+def page_of(study: Study, results: Results, rows: list[Row], names: list[str], told: list[str], said: str) -> str:
     done, of = sum(len(row.seeds) for row in rows), len(study.arms) * len(study.seeds)
     unfinished = "" if done == of else f"{of - done} of {of} runs are not finished: the ranking may change."
     parts = [
@@ -208,7 +208,7 @@ def page_of(study: Study, rows: list[Row], names: list[str], told: list[str], sa
         page.section("Attribute by attribute", plots.bars(rows, names) if names else ""),
         *(asked(study, question, rows, names) for question in study.questions),
         page.section("What each arm is", descriptions(study, rows)),
-        page.section("What they show", *(f"<h3>{html.escape(row.arm)}</h3>{sheet(study, row)}" for row in rows)),
+        page.section("What they show", *(f"<h3>{html.escape(row.arm)}</h3>{sheet(results, row)}" for row in rows)),
         page.section("Again", f"<pre>{html.escape(command(study))}</pre>"),
     ]
     return page.page(study.title, parts)
@@ -245,10 +245,11 @@ def deviations(study: Study, arm: str) -> list[str]:
     return found
 
 
-def sheet(study: Study, row: Row) -> str:
-    """The newest sheet of samples of the arm's first run, where that run is still there."""
-    runs = [f"{row.arm}.seed{row.seeds[0]}", *([f"{row.arm}.search-{row.factor:g}"] if study.whole_searches else [])]
-    drawn = [path for run in runs for path in sorted((RUNS / study.name / run / "samples").glob("*.png"))]
+def sheet(results: Results, row: Row) -> str:
+    """The newest sheet of samples of the arm's first run, which may be another study's, where it is still there."""
+    whole = [f"{row.arm}.search-{row.factor:g}"] if results.study.whole_searches else []
+    runs = [RUNS / results.seeds(row.arm)[0]["study"] / name for name in (f"{row.arm}.seed{row.seeds[0]}", *whole)]
+    drawn = [path for run in runs for path in sorted((run / "samples").glob("*.png"))]
     if not drawn:
         return page.note("Its runs are not on this machine.")
     content = drawn[-1].read_bytes()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import math
@@ -134,6 +135,23 @@ def test_what_is_written(study: Study, whole: Results, tmp_path: Path):
     table_lines = [line for line in markdown.splitlines() if line.startswith("| ours")]
     assert table_lines and len({line.count("|") for line in markdown.splitlines() if line.startswith("|")}) == 1
     assert "python -m t2vgan.compare" in markdown
+
+
+def test_an_arm_shows_samples_of_the_study_that_trained_it(
+    folder: Path, whole: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    for name in ("ours.yaml", "study.yaml"):
+        (twin / name).write_text((folder / name).read_text().replace("[ours, other]", "[ours]"))
+    results = Results(read_study(twin), whole.root)
+    rows, _ = table(results.study, results)
+    assert "Its runs are not on this machine." in board.sheet(results, rows[0])
+    samples = tmp_path / "runs" / "compare" / "small" / "ours.seed0" / "samples"
+    samples.mkdir(parents=True)
+    (samples / "0064.png").write_bytes(b"a picture")
+    assert base64.b64encode(b"a picture").decode() in board.sheet(results, rows[0])
 
 
 def test_part_of_it_is_shown_as_part(study: Study, whole: Results, tmp_path: Path):
