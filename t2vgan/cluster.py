@@ -45,7 +45,7 @@ class Command:
 
 
 def tasks_per_node(experiment: Experiment) -> int:
-    """`trainer.devices`; `auto` is a task for each GPU of a node, and one where there are none.
+    """`trainer.devices`; `auto` is a task for each of `cluster.gpus_per_node`, and one where that is 0.
 
     In the job it has to be a number: from within a task of submitit Lightning cannot start further processes.
     """

@@ -38,7 +38,7 @@ class Vary:
     speed: a draw is up to so much faster or slower, 0.25: from 1 / 1.25 to 1.25 times; never one whose caption speaks
         of speed.
     margin: frames are read larger by this share, and a window of the clip's size is drawn, the same on every frame.
-    caption_dropout: share of the draws that come without a caption (NO_CAPTION), for guidance.
+    caption_dropout: share of the draws that come without a caption (NO_CAPTION).
     """
 
     flip: Any = False  # bool; anything else is a mistake that is told
