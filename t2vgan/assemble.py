@@ -20,7 +20,7 @@ from t2vgan.datasets import DATASETS
 from t2vgan.datasets.cache import cached
 from t2vgan.discriminators import DISCRIMINATORS
 from t2vgan.generators import GENERATORS
-from t2vgan.judges import trained_probe, trained_retriever
+from t2vgan.judges import probe_file, trained_probe, trained_retriever
 from t2vgan.losses import LOSSES
 from t2vgan.metrics.bodies import FRAMES as PROBE_FRAMES
 from t2vgan.metrics.bodies import SIZE as PROBE_SIZE
@@ -29,60 +29,11 @@ from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.metrics.probe import Probe
 from t2vgan.metrics.suite import Extractor
 from t2vgan.module import T2VGAN, Term
+from t2vgan.parts import build, checked, is_number
 from t2vgan.text import TEXT_ENCODERS, TextPipeline, fit_words
 
 Terms = dict[str, dict[str, dict[str, Term]]]  # by player, critic and loss
 PLAYERS = {"d": "discriminator", "g": "generator"}
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-PLAIN = {  # by the annotations of options: what passes, and what it is called
-    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
-    "float": (_number, "a number"),
-    "int | float": (_number, "a number"),
-    "bool": (lambda value: isinstance(value, bool), "true or false"),
-    "str": (lambda value: isinstance(value, str), "a word"),
-}
-
-
-def build(kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], **given: Any) -> Any:
-    """The part that `node` names, from its options and from those of `given` that its constructor takes.
-
-    Raises ConfigError naming the choices, or the option that the part does not have.
-    """
-    name, options = checked(kind, choices, node, given)
-    taken = inspect.signature(choices[name]).parameters
-    try:
-        return choices[name](**{k: v for k, v in given.items() if k in taken}, **options)
-    except (TypeError, RuntimeError, ArithmeticError) as error:
-        raise ConfigError(f"{kind}: '{name}' cannot be built from {options}: {error}") from error
-
-
-def checked(
-    kind: str, choices: Mapping[str, Callable[..., Any]], node: Mapping[str, Any], given: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Name and options of the part that `node` names, which are its own and of the right kind; nothing is built."""
-    options = dict(node)
-    name = options.pop("name", None)
-    if name not in choices:
-        raise ConfigError(
-            f"{kind}: no part is named '{name}'{nearest(str(name), choices)}; choose one of: {', '.join(choices)}"
-        )
-    taken = inspect.signature(choices[name]).parameters
-    known = [p for p in taken if p not in given]
-    for option in options:
-        if option not in known:
-            raise ConfigError(
-                f"{kind}: '{name}' has no option '{option}'{nearest(option, known)}; "
-                f"it has: {', '.join(known) or 'none'}"
-            )
-        kind_of_value = PLAIN.get(str(taken[option].annotation))
-        if kind_of_value is not None and not kind_of_value[0](options[option]):
-            raise ConfigError(f"{kind}: '{name}': {option} is {options[option]!r}: it is {kind_of_value[1]}")
-    return str(name), options
 
 
 def check_reads_sentences(experiment: Experiment) -> None:
@@ -142,6 +93,14 @@ def judge(experiment: Experiment) -> Extractor:
     return trained_probe(_judged_clips(experiment, settings.pop("clips")), cache_folder(experiment), **settings)
 
 
+def judge_file(experiment: Experiment) -> Path | None:
+    """Where the probe of `judge` is, or will be once it is trained; None where ImageNet features judge."""
+    settings = _judge_settings(experiment)
+    if settings.pop("split") is None:
+        return None
+    return probe_file(_judged_clips(experiment, settings.pop("clips")), cache_folder(experiment), **settings)
+
+
 def has_truth(experiment: Experiment) -> bool:
     """Whether a probe can be trained on what is known of its clips."""
     return _judge_settings(experiment)["split"] is not None
@@ -176,7 +135,11 @@ def _judge_settings(experiment: Experiment) -> dict[str, Any]:
     for key in experiment.evaluation.probe:
         if key not in settings:
             raise ConfigError(f"evaluation.probe has no '{key}'{nearest(key, settings)}; it has: {', '.join(settings)}")
-    return settings | experiment.evaluation.probe
+    settings |= experiment.evaluation.probe
+    for key in ("clips", "epochs", "width", "seed"):
+        if type(settings[key]) is not int or settings[key] < (key != "seed"):
+            raise ConfigError(f"evaluation.probe.{key} is {settings[key]!r}: it is a whole number")
+    return settings
 
 
 def _judged_clips(experiment: Experiment, limit: int) -> Any:
@@ -292,9 +255,9 @@ def terms(experiment: Experiment, critics: Collection[str]) -> Terms:
         until, stays = options.pop("until", None), options.pop("stays", 0.0)
         if not isinstance(weight, int | float) or not isinstance(every, int) or every < 1:
             raise ConfigError(f"losses.{key}: weight has to be a number and every a whole number from 1, got {value}")
-        if until is not None and not (_number(until) and 0 < until <= 1):
+        if until is not None and not (is_number(until) and 0 < until <= 1):
             raise ConfigError(f"losses.{key}: until is {until!r}: it is a share of the training, above 0 and at most 1")
-        if not (_number(stays) and 0 <= stays < 1) or (stays and until is None):
+        if not (is_number(stays) and 0 <= stays < 1) or (stays and until is None):
             told = "it is the share of the weight that is left after `until`, from 0 to below 1"
             raise ConfigError(f"losses.{key}: stays is {stays!r}: {told}")
         part = build(f"losses.{key}", LOSSES, {"name": loss, **options})
@@ -349,8 +312,11 @@ def needed(loss: Any, generator: Any, critic: Any, *, taught: bool, worded: bool
 
 def reported_splits(path: Path) -> tuple[str, ...]:
     """The splits of its data set that a generator file is evaluated on unless others are named."""
-    name = from_dict(load_generator(path)[1]).data.dataset.get("name")
-    return getattr(DATASETS.get(str(name)), "REPORTED_SPLITS", ("test",))
+    return splits_of(from_dict(load_generator(path)[1]))
+
+
+def splits_of(experiment: Experiment) -> tuple[str, ...]:
+    return getattr(DATASETS.get(str(experiment.data.dataset.get("name"))), "REPORTED_SPLITS", ("test",))
 
 
 def load_model(

@@ -21,18 +21,20 @@ from t2vgan.system import cores
 def settled(experiment: Experiment, val_clips: int, game: nn.Module | None = None) -> Experiment:
     """The experiment with a number in the place of `trainer.devices: auto`, of which each has clips to validate.
 
-    Batch norms would be of each device's share of the batch: `game` with some is trained on one device, ConfigError
-    where more are asked for, or micro-batches.
+    Batch norms, and what else `mixes_clips`, would be of each device's share of the batch: `game` with such is trained
+    on one device, ConfigError where more are asked for, or micro-batches.
 
     On a CPU these are processes. Two of one thread each do half as much again as one of two threads: small
     convolutions do not share well. More than four would get too few clips of a batch each.
     """
     settings = experiment.trainer
-    normed = next((name for name, part in game.named_modules() if isinstance(part, _BatchNorm)), None) if game else None
+    parts = game.named_modules() if game else ()
+    mixing = (name for name, part in parts if isinstance(part, _BatchNorm) or getattr(part, "mixes_clips", False))
+    normed = next(mixing, None)
     if normed is not None:
         if settings.devices not in ("auto", 1, "1") or settings.nodes > 1 or settings.accumulate > 1:
             raise ConfigError(
-                f"{normed} takes means over the batch, so that this model needs all of it in one place: set "
+                f"{normed} takes statistics over the batch, so that this model needs all of it in one place: set "
                 "trainer.devices=1 trainer.nodes=1 trainer.accumulate=1"
             )
         return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=1))

@@ -45,6 +45,11 @@ def trained_probe(
     return _found_or_made(Probe.load, make, dataset, folder, name, [epochs, width, seed])
 
 
+def probe_file(dataset: Any, folder: Path, *, epochs: int, name: str = "probe", width: int = 32, seed: int = 0) -> Path:
+    """Where `trained_probe` keeps it."""
+    return _file(dataset, folder, name, [epochs, width, seed])
+
+
 def trained_retriever(dataset: Any, folder: Path, *, epochs: int, width: int = 32, seed: int = 0) -> DualEncoder:
     """The dual encoder for this data set's clips and captions, likewise; it asks for no ground truth."""
 
@@ -62,9 +67,7 @@ def _found_or_made(
     name: str,
     settings: list[int],
 ) -> Judge:
-    told = json.dumps([dataset.fingerprint, len(dataset), *settings, *SIZES])
-    digest = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
-    path = folder / f"{name}-{digest}.safetensors"
+    path = _file(dataset, folder, name, settings)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(path.with_suffix(".lock")):  # of several processes one trains it, the others wait
         if not path.is_file():
@@ -73,6 +76,12 @@ def _found_or_made(
             judge.fingerprint = fingerprint_of(judge)
             judge.save(path)
     return load(path)
+
+
+def _file(dataset: Any, folder: Path, name: str, settings: list[int]) -> Path:
+    told = json.dumps([dataset.fingerprint, len(dataset), *settings, *SIZES])
+    digest = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
+    return folder / f"{name}-{digest}.safetensors"
 
 
 def _fitted_probe(clips: Any, *, epochs: int, name: str, width: int, seed: int) -> Probe:

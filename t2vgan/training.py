@@ -95,9 +95,8 @@ def rounds_of(experiment: Experiment) -> tuple[int, int]:
 
 def rounds(steps: int, wanted: int | float) -> tuple[int, int]:
     """Rounds of a run, and rounds between validations: near what is wanted, but so that it ends with one."""
-    validations = max(1, round(steps / wanted))
-    between = math.ceil(steps / validations)
-    return validations * between, between
+    between = math.ceil(steps / max(1, round(steps / wanted)))
+    return math.ceil(steps / between) * between, between
 
 
 def callbacks(experiment: Experiment, run_dir: Path, extractor: Any) -> list[L.Callback]:
@@ -314,6 +313,7 @@ def check_in_time(experiment: Experiment, go_on: Path | None) -> None:
             runs.refuse_used(Path(experiment.run_dir))
         if experiment.start:
             warm_start.source(experiment.start)
+    assemble.has_truth(experiment)  # which reads evaluation.probe
     check_compilable(experiment)
     check_accumulable(experiment)
     settings = experiment.trainer
@@ -341,7 +341,9 @@ def hurried(experiment: Experiment) -> Experiment:
         clips=experiment.data.batch,
         data=dataclasses.replace(experiment.data, val_clips=2 * experiment.data.batch),
         trainer=dataclasses.replace(experiment.trainer, devices=devices),
-        evaluation=dataclasses.replace(experiment.evaluation, probe={"clips": 64, "epochs": 1}),
+        evaluation=dataclasses.replace(
+            experiment.evaluation, probe={**experiment.evaluation.probe, "clips": 64, "epochs": 1}
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from t2vgan import assemble
+from t2vgan import assemble, parts
 from t2vgan.checkpoint import load_generator, save_generator
 from t2vgan.config import ConfigError, Experiment, Text, load, to_dict
 from t2vgan.text import TextPipeline
@@ -30,7 +30,7 @@ class Part:
 
 
 def part(**node: Any) -> Any:
-    return assemble.build("generator", {"part": Part, "other": Part}, node, size=16, text_dim=4, clip_frames=9)
+    return parts.build("generator", {"part": Part, "other": Part}, node, size=16, text_dim=4, clip_frames=9)
 
 
 def smoke(**changed: Any) -> Experiment:
@@ -74,6 +74,13 @@ def test_what_a_part_says_itself_is_left_as_it_is():
         part(name="part", width=-1)
 
 
+@pytest.mark.parametrize("asked", ["epochs=two", "epochs=8.5", "clips=0", "seed=a"])
+def test_a_judge_that_cannot_be_trained_is_told_before_clips_are_drawn(asked: str):
+    key = asked.split("=")[0]
+    with pytest.raises(ConfigError, match=rf"evaluation\.probe\.{key} is .*: it is a whole number"):
+        assemble.has_truth(load("smoke", [f"evaluation.probe.{asked}"]))
+
+
 # ---- the game
 
 
@@ -93,6 +100,11 @@ def test_what_a_part_says_itself_is_left_as_it_is():
             {"discriminators": {"frames": {**FRAMES, "frames": 9}}, "losses": LOSSES},
             "discriminators.frames.frames is 9, but clip.frames is 8",
         ),
+        (
+            {"discriminators": {"frames": None}},
+            "discriminators.frames is None: it is a name and options, such as {name:",
+        ),
+        ({"discriminators": {"frames": "clip"}}, "discriminators.frames is 'clip': it is a name and options"),
         (
             {"losses": {"d/frame/hinge": 1.0}},
             "losses: 'd/frame/hinge' is not of the form d/frames/<loss>, d/clip/<loss>",

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "graphs": ("shapes", "optim", "rounds"),
     "judges": ("shapes", "datasets", "metrics"),
     "callbacks": ("shapes", "metrics", "video", "checkpoint", "sealed"),
+    "parts": ("config",),
     "assemble": ("*",),
     "reports": ("assemble", "config", "datasets", "judges", "metrics", "shapes", "video"),
     "devices": ("config",),

@@ -19,6 +19,7 @@ from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.config import ConfigError, load, to_dict
 from t2vgan.devices import check_accumulable, check_compilable, check_shareable, precision, settled
+from t2vgan.discriminators.stylegan_v import StyleganV
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.training import (
     claim_run_dir,
@@ -141,6 +142,7 @@ def test_rehearsals_are_short():
     assert short.evaluation.probe["clips"] < 100 and short.data.val_clips == 2 * short.data.batch
     changed = {f.name for f in dataclasses.fields(whole) if getattr(whole, f.name) != getattr(short, f.name)}
     assert changed == {"evaluation", "data", "clips", "trainer"}
+    assert hurried(load("smoke", ["evaluation.probe.split=test"])).evaluation.probe["split"] == "test"
 
 
 # ---- the Trainer
@@ -312,11 +314,23 @@ def test_hardware_that_is_not_there():
 
 
 @pytest.mark.parametrize(
-    ("steps", "wanted"), [(9500, 1250), (12000, 1250), (3, 1250), (8, 4), (1, 0.5), (1251, 1250), (7, 2)]
+    ("steps", "wanted"),
+    [
+        (9500, 1250),
+        (12000, 1250),
+        (3, 1250),
+        (8, 4),
+        (1, 0.5),
+        (1251, 1250),
+        (7, 2),
+        (8, 0.125),
+        (63, 0.5),
+        (1000, 1.5),
+    ],
 )
 def test_a_run_ends_with_a_validation_and_is_hardly_longer(steps: int, wanted: int | float):
     total, between = rounds(steps, wanted)
-    assert total % between == 0 and steps <= total < steps + max(1, steps / wanted) + 1
+    assert total % between == 0 and steps <= total < steps + between
     assert between <= max(steps, 1) and between <= 2 * wanted + 1
 
 
@@ -325,9 +339,11 @@ def test_models_that_take_means_over_the_batch_are_trained_in_one_place(monkeypa
     game = torch.nn.ModuleDict({"generator": torch.nn.Sequential(torch.nn.BatchNorm2d(3))})
     assert settled(load("smoke", ["trainer.devices=auto"]), 50, game).trainer.devices == 1
     for asked in ("trainer.devices=2", "trainer.accumulate=2"):
-        with pytest.raises(ConfigError, match=r"generator\.0 takes means over the batch"):
+        with pytest.raises(ConfigError, match=r"generator\.0 takes statistics over the batch"):
             settled(load("smoke", ["trainer.devices=1", asked]), 50, game)
     assert settled(load("smoke", ["trainer.devices=2"]), 50, torch.nn.ModuleDict()).trainer.devices == 2
+    critic = torch.nn.ModuleDict({"critic": StyleganV(text_dim=8, size=16, width=4)})
+    assert settled(load("smoke", ["trainer.devices=auto"]), 50, critic).trainer.devices == 1, "it has groups of clips"
 
 
 def test_a_rehearsal_leaves_the_runs_own_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -39,10 +39,7 @@ def cells(row: Row, names: list[str]) -> list[str]:
         row.arm,
         f"{len(row.seeds)}" + (f", {row.diverged} diverged" if row.diverged else ""),
         f"x {row.factor:g}",
-        str(f[MEAN]),
-        str(f[FD]),
-        *(str(f[f"normalised/{name}"]) for name in names),
-        str(f["normalised/all"]),
+        *(str(f[name]) if name in f else "" for name in (MEAN, FD, *(f"normalised/{n}" for n in (*names, "all")))),
         str(row.cheap[MEAN]),
         str(row.cheap[FD]),
         str(row.clips_per_s),
@@ -132,8 +129,11 @@ def protocol(study: Study, results: Results, rows: list[Row], seconds: int | flo
     part = "to the end" if study.whole_searches else f"for {study.search.share:g} of its clips"
     last = study.search.last
     lasting = f"the mean of the last {last} validations" if last > 1 else "the last validation"
+    further = f" (where the best is at the end of these, up to {study.search.beyond} further)" * (
+        study.search.beyond > 0
+    )
     search = (
-        f"Rates: every arm was first trained {part} at {factors} times its own rates, "
+        f"Rates: every arm was first trained {part} at {factors} times its own rates{further}, "
         f"seed {base.seed}; the best by {study.search.metric} in {lasting} is used for all seeds"
         f"{', and counts as the training of that seed' * study.whole_searches}. "
         if len(study.search.factors) > 1
@@ -276,11 +276,13 @@ def show(study: Study, results: Results) -> None:
         if not math.isnan(seconds):
             console.print(f"equal s: {seconds:.0f} s of training")
     states = [[arm, *state(study, results, arm)] for arm in study.arms]
-    console.print(terminal_table(f"{study.name}: {how_many(study)} trainings", ["arm", "search", "seeds"], states))
+    console.print(
+        terminal_table(f"{study.name}: {how_many(study, results)} trainings", ["arm", "search", "seeds"], states)
+    )
 
 
 def state(study: Study, results: Results, arm: str) -> tuple[str, str]:
-    searches = study.searches(arm)
+    searches = results.searches(arm)
     over = sum(results.of(job) is not None for job in searches)
     factor = results.factor(arm)
     said = f"{over} of {len(searches)}" if factor is None else f"x {factor:g}"

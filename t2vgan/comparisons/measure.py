@@ -14,11 +14,11 @@ import torch
 from t2vgan import assemble
 from t2vgan.comparisons.widths import parameters
 from t2vgan.config import Experiment, load
+from t2vgan.metrics.attributes import LEAST_CEILING
 from t2vgan.metrics.suite import Suite
 from t2vgan.reports.sources import Model
 from t2vgan.system import cores
 
-SPLITS = ("test", "heldout")
 LATENCIES = 7  # clips that the latency is the median of, after one to warm up
 
 
@@ -26,9 +26,10 @@ def finished(run: Path) -> dict[str, Any]:
     """Everything that is told of a run, as the json of its arm."""
     experiment = load(run / "config.yaml")
     file = run / "checkpoints" / "generator.safetensors"  # of the end of the budget, not the best one on the way
-    splits = {split: figures(file, split) for split in SPLITS}
+    splits = {split: figures(file, split) for split in assemble.reported_splits(file)}
     return {
         "figures": splits,
+        "judge": judge_of(experiment),
         "curve": curve(run),
         "cost": cost(run, gpu=trained_on_gpu(experiment)),
         "parameters": parameters(experiment),
@@ -40,8 +41,18 @@ def finished(run: Path) -> dict[str, Any]:
 
 
 def searched(run: Path) -> dict[str, Any]:
-    on = machine(gpu=trained_on_gpu(load(run / "config.yaml")))
-    return {"curve": curve(run), "commit": (run / "commit.txt").read_text().split()[-1], "machine": on}
+    experiment = load(run / "config.yaml")
+    return {
+        "curve": curve(run),
+        "judge": judge_of(experiment),
+        "commit": (run / "commit.txt").read_text().split()[-1],
+        "machine": machine(gpu=trained_on_gpu(experiment)),
+    }
+
+
+def judge_of(experiment: Experiment) -> str:
+    """The fingerprint of its weights: only distances by one judge can be compared."""
+    return getattr(assemble.judge(experiment), "fingerprint", "")
 
 
 def trained_on_gpu(experiment: Experiment) -> bool:
@@ -60,8 +71,12 @@ def figures(file: Path, split: str) -> dict[str, float]:
 
 
 def mean_normalised(found: dict[str, Any]) -> float:
-    """Mean over attributes of (accuracy - floor) / (ceiling - floor); attributes of one value have none."""
-    values = [v for k, v in found.items() if k.startswith("normalised/") and k not in ("normalised/all", MEAN)]
+    """Mean over attributes of (accuracy - floor) / (ceiling - floor).
+
+    Attributes of one value have none, and those that the judge misreads on real clips do not count (LEAST_CEILING).
+    """
+    names = [k.split("/", 1)[1] for k in found if k.startswith("normalised/") and k not in ("normalised/all", MEAN)]
+    values = [found[f"normalised/{n}"] for n in names if (found.get(f"ceiling/{n}") or 0.0) >= LEAST_CEILING]
     values = [v for v in values if v is not None and v == v]
     return statistics.fmean(values) if values else float("nan")
 

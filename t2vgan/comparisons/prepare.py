@@ -7,6 +7,7 @@ unpacked where none of these is installed. Frames and the judge are made on any 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import tarfile
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan import assemble
-from t2vgan.comparisons.measure import SPLITS
 from t2vgan.comparisons.study import Study
 from t2vgan.config import ConfigError, Experiment
 from t2vgan.system import written_whole
@@ -39,7 +39,11 @@ def captions_of(experiment: Experiment) -> list[str]:
 
 def limits(experiment: Experiment) -> list[tuple[str, int | None]]:
     """The splits that a run and its measurement see, and how many of their clips."""
-    return [("train", None), ("val", experiment.data.val_clips), *((split, None) for split in SPLITS)]
+    return [
+        ("train", None),
+        ("val", experiment.data.val_clips),
+        *((split, None) for split in assemble.splits_of(experiment)),
+    ]
 
 
 def undrawn(experiment: Experiment, split: str, limit: int | None = None) -> Any:
@@ -54,17 +58,32 @@ def made_vectors(study: Study) -> dict[Path, str]:
     return {Path(file): how for file, how in study.vectors.items() if file in read}
 
 
-def make_vectors(study: Study) -> None:
-    """Makes those that are missing."""
-    missing = {path: how for path, how in made_vectors(study).items() if not path.is_file()}
-    if not missing:
+def make_vectors(study: Study, arms: Iterable[str] | None = None) -> None:
+    """Makes those that are missing, of all `arms`; ConfigError for those that were made from other captions."""
+    if arms is not None:
+        study = dataclasses.replace(study, arms={arm: study.arms[arm] for arm in arms})
+    wanted = made_vectors(study)
+    if not wanted:
         return
-    from t2vgan.text.trained_vectors import MAKERS
-
     captions = undrawn(study.experiment(next(iter(study.arms))), "train").captions()
-    for path, how in missing.items():
-        print(f"{path}: word vectors ({how}) from {len(captions):,} captions of training")
-        MAKERS[how](captions, path)
+    for path, how in wanted.items():
+        source = json.dumps({"made": how, "captions": hashlib.sha256("\n".join(captions).encode()).hexdigest()})
+        note = source_of(path)
+        if not path.is_file():
+            from t2vgan.text.trained_vectors import MAKERS
+
+            print(f"{path}: word vectors ({how}) from {len(captions):,} captions of training")
+            MAKERS[how](captions, path)
+            note.write_text(source + "\n")
+        elif note.is_file() and note.read_text().strip() != source:
+            raise ConfigError(
+                f"{path}: made from other captions than those of {study.name}: delete it, or move it away"
+            )
+
+
+def source_of(path: Path) -> Path:
+    """The note of what word vectors were made from."""
+    return path.with_name(f"{path.name}.json")
 
 
 def check_models(study: Study, arms: Iterable[str]) -> None:
@@ -132,21 +151,24 @@ def prepare(study: Study) -> None:
     make_frames(study)
 
 
-def lines_of(file: Path, captions: set[str]) -> bytes:
-    """The records of these captions."""
-    lines = file.read_bytes().splitlines(keepends=True)
-    return b"".join(line for line in lines if json.loads(line)["caption"] in captions)
+def lines_of(file: Path, captions: set[str]) -> dict[str, bytes]:
+    """The records of these captions, by caption."""
+    records = {json.loads(line)["caption"]: line for line in file.read_bytes().splitlines(keepends=True)}
+    return {caption: line for caption, line in records.items() if caption in captions}
 
 
 def pack(study: Study, file: Path) -> None:
-    """Captions' analyses and word vectors as a .tar.gz, to be unpacked where `data` lies; makes what is missing."""
+    """Captions' analyses and word vectors as a .tar.gz, to be unpacked where `data` lies; makes what is missing.
+
+    The judge goes along where there is one: another machine's would be another.
+    """
     members: dict[str, bytes] = {}
-    analyses: dict[str, dict[str, bytes]] = {}
+    records: dict[str, dict[str, bytes]] = {}  # by file and caption: several worlds may share a file
     check_models(study, study.arms)
     make_vectors(study)
     make_captions(study)
     for path in made_vectors(study):
-        members[path.as_posix()] = path.read_bytes()
+        members |= {each.as_posix(): each.read_bytes() for each in (path, source_of(path)) if each.is_file()}
     for experiment in worlds(study):
         folder, wanted = assemble.cache_folder(experiment) / "text", set(captions_of(experiment))
         inside = (Path("data") / folder.relative_to(experiment.data.root)).as_posix()
@@ -155,11 +177,11 @@ def pack(study: Study, file: Path) -> None:
         for arm in study.arms:
             sentences = assemble.text_pipeline(study.experiment(arm), cache=folder).sentences
             if sentences and sentences.file and sentences.file.is_file():
-                members[f"{inside}/{sentences.file.name}"] = lines_of(sentences.file, wanted)
-        kept = analyses.setdefault(f"{inside}/analysis.jsonl", {})
-        for line in lines_of(folder / "analysis.jsonl", wanted).splitlines(keepends=True):
-            kept[json.loads(line)["caption"]] = line
-    members |= {name: b"".join(lines.values()) for name, lines in analyses.items()}
+                records.setdefault(f"{inside}/{sentences.file.name}", {}).update(lines_of(sentences.file, wanted))
+        records.setdefault(f"{inside}/analysis.jsonl", {}).update(lines_of(folder / "analysis.jsonl", wanted))
+        if (judge := assemble.judge_file(experiment)) and judge.is_file():
+            members[(Path("data") / judge.relative_to(experiment.data.root)).as_posix()] = judge.read_bytes()
+    members |= {name: b"".join(lines.values()) for name, lines in records.items()}
     with written_whole(file) as part, tarfile.open(part, "w:gz") as tar:
         for name, content in members.items():
             info = tarfile.TarInfo(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,39 @@ class Results:
 
     def factor(self, arm: str) -> float | None:
         """How many times its own rates suit an arm best; None while the search is not over."""
-        jobs = self.study.searches(arm)
+        jobs = self.searches(arm)
         if len(jobs) == 1:
             return jobs[0].factor
-        found = {job.factor: self.of(job) for job in jobs}
-        scores = {f: score(result, self.study.search) for f, result in found.items() if result is not None}
-        if len(scores) < len(found):
+        if (scores := self.scores(jobs)) is None:
             return None
-        usable = {f: value for f, value in scores.items() if value is not None}
-        if not usable:
-            return 1.0 if 1.0 in found else jobs[0].factor  # none has come through: its own rates, for the record
-        return (min if self.study.search.goal == "min" else max)(usable, key=lambda f: usable[f])
+        if not scores:
+            return 1.0 if 1.0 in [job.factor for job in jobs] else jobs[0].factor  # none came through: for the record
+        return self.best(scores)
+
+    def searches(self, arm: str) -> list[Job]:
+        """Those of the study, and those beyond the lowest or the highest rate that are known to be needed."""
+        jobs = self.study.searches(arm)
+        for _ in range(self.study.search.beyond if len(jobs) > 1 else 0):
+            if not (scores := self.scores(jobs)):
+                break
+            best, factors = self.best(scores), sorted(job.factor for job in jobs)
+            if best not in (factors[0], factors[-1]):
+                break
+            neighbour = factors[1] if best == factors[0] else factors[-2]
+            jobs.append(self.study.search_at(arm, best * best / neighbour))
+        return jobs
+
+    def scores(self, jobs: Sequence[Job]) -> dict[float, float] | None:
+        """By factor, without those that failed; None while a result is missing."""
+        results = {job.factor: result for job in jobs if (result := self.of(job)) is not None}
+        check_one_judge(list(results.values()))
+        scores = {factor: score(result, self.study.search) for factor, result in results.items()}
+        if len(results) < len(jobs):
+            return None
+        return {factor: value for factor, value in scores.items() if value is not None}
+
+    def best(self, scores: Mapping[float, float]) -> float:
+        return (min if self.study.search.goal == "min" else max)(scores, key=lambda factor: scores[factor])
 
     def seeds(self, arm: str) -> list[dict[str, Any]]:
         """The finished runs of an arm, by seed."""
@@ -78,6 +101,20 @@ class Results:
             return []
         runs = (self.of(self.study.run(arm, seed, factor)) for seed in self.study.seeds)
         return [run for run in runs if run is not None]
+
+
+def check_one_judge(results: Sequence[Mapping[str, Any]]) -> None:
+    """ConfigError for results of several judges, which no ranking could hold; of old ones the judge is not known."""
+    by_judge: dict[str, list[str]] = {}
+    for each in results:
+        if judge := each.get("judge"):
+            by_judge.setdefault(judge, []).append(f"{each['arm']}, seed {each['seed']}, times {each['factor']:g}")
+    if len(by_judge) > 1:
+        told = "; ".join(f"{judge}: {', '.join(runs)}" for judge, runs in sorted(by_judge.items()))
+        raise ConfigError(
+            f"{results[0]['study']}: its results are of {len(by_judge)} judges, whose distances cannot be compared "
+            f"({told}): delete those of one, and train them anew where the other judge is (--pack takes it along)"
+        )
 
 
 def score(result: dict[str, Any], search: Search) -> float | None:

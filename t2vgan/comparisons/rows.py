@@ -12,7 +12,7 @@ import numpy as np
 
 from t2vgan.comparisons import price
 from t2vgan.comparisons.measure import MEAN
-from t2vgan.comparisons.results import Results
+from t2vgan.comparisons.results import Results, check_one_judge
 from t2vgan.comparisons.study import Study
 from t2vgan.sweeps.status import interval
 
@@ -82,6 +82,7 @@ def table(study: Study, results: Results) -> tuple[list[Row], float]:
         found = {arm: [without_costs(run) for run in runs] for arm, runs in found.items()}
     found = {arm: [timed(run) for run in runs] for arm, runs in found.items()}
     everything = [run for runs in found.values() for run in runs]
+    check_one_judge(everything)
     budget = min(spent(run) for run in [run for run in everything if not run.get("failed")] or everything)
     rows = [row(study, results, arm, runs, budget) for arm, runs in found.items()]
     rows.sort(key=lambda r: (math.isnan(r.figures[MEAN].mean), -r.figures[MEAN].mean))
@@ -129,7 +130,7 @@ def row(study: Study, results: Results, arm: str, runs: list[dict[str, Any]], bu
         seeds=tuple(run["seed"] for run in runs),
         factor=factor,
         figures=over_seeds([run["figures"]["test"] for run in runs]),
-        heldout=over_seeds([run["figures"]["heldout"] for run in runs]),
+        heldout=over_seeds([run["figures"].get("heldout", {}) for run in runs]),  # which not every data set has
         cheap={m: estimate([at_seconds(run, m, budget) for run in runs]) for m in BETTER},
         clips_per_s=measured([run["cost"]["clips_per_s"] for run in runs]),
         seconds=statistics.fmean(spent(run) for run in runs),

@@ -29,7 +29,7 @@ Train = Callable[[list[str]], int]
 def jobs(study: Study, results: Results) -> Iterator[Job]:
     """What is to be trained, as far as it is known: searches first, then all arms with the first seed, and so on."""
     for arm in study.arms:
-        if len(searches := study.searches(arm)) > 1:
+        if len(searches := results.searches(arm)) > 1:
             yield from searches
     for seed in study.seeds:
         for arm in study.arms:
@@ -42,10 +42,10 @@ def left(study: Study, results: Results) -> list[Job]:
     return [job for job in jobs(study, results) if results.of(job) is None]
 
 
-def how_many(study: Study) -> int:
-    """Trainings of the whole study."""
-    searches = len(study.search.factors) if len(study.search.factors) > 1 else 0
-    return sum(searches + study.trainings_of_seeds(arm) for arm in study.arms)
+def how_many(study: Study, results: Results) -> int:
+    """Trainings of the whole study, as far as it is known which rates are tried."""
+    searches = sum(count for arm in study.arms if (count := len(results.searches(arm))) > 1)
+    return searches + sum(study.trainings_of_seeds(arm) for arm in study.arms)
 
 
 def run_dir(study: Study, job: Job) -> Path:
@@ -54,13 +54,15 @@ def run_dir(study: Study, job: Job) -> Path:
 
 def run_all(study: Study, results: Results, *, train: Train | None = None) -> None:
     """Trains and measures all that is left. ConfigError when a training ends with an error."""
-    console, whole = Console(), how_many(study)
+    console = Console()
     check_truth(study)
-    check_models(study, {job.arm: None for job in left(study, results)})
-    make_vectors(study)
+    needed = dict.fromkeys(job.arm for job in left(study, results))
+    check_models(study, needed)
+    make_vectors(study, needed)
     begun, clips_done = time.monotonic(), 0
     while waiting := left(study, results):
         job = waiting[0]
+        whole = how_many(study, results)
         done = whole - outstanding(study, results)
         console.print(
             f"[bold]{study.name} {done + 1} of {whole}: {job.arm}, {told_of(job)}[/], {job.experiment.clips:,} clips"

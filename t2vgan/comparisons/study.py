@@ -28,7 +28,8 @@ class Search:
     """Every arm is first trained for `share` of its clips at each of `factors` times its learning rates.
 
     The best factor by `metric`, mean of the `last` validations, is the one that all its seeds are trained with. With a
-    share of 1 the best of these trainings is that of the first seed, too.
+    share of 1 the best of these trainings is that of the first seed, too. Where the best is the lowest or the highest,
+    up to `beyond` further ones are tried on that side, as far from it as its neighbour is.
     """
 
     factors: tuple[float, ...] = (0.25, 1.0, 4.0)
@@ -36,6 +37,7 @@ class Search:
     metric: str = "fd_probe"
     goal: str = "min"
     last: int = 3  # one alone is of few clips
+    beyond: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,11 @@ class Study:
         return loaded(path, path.stat().st_mtime_ns, (*self.overrides, *more))
 
     def searches(self, arm: str) -> list[Job]:
+        return [self.search_at(arm, factor) for factor in self.search.factors]
+
+    def search_at(self, arm: str, factor: int | float) -> Job:
         clips = round(self.experiment(arm).clips * self.search.share)
-        return [self._job(arm, factor, f"clips={clips}", search=True) for factor in self.search.factors]
+        return self._job(arm, factor, f"clips={clips}", search=True)
 
     def run(self, arm: str, seed: int, factor: int | float) -> Job:
         return self._job(arm, factor, f"seed={seed}")
@@ -213,15 +218,17 @@ def _search(value: Any, path: Path) -> Search:
     known = list(Search.__dataclass_fields__)
     if not isinstance(value, dict) or any(key not in known for key in value):
         raise ConfigError(f"{path}: search has the keys {', '.join(known)}, not {value}")
-    wrong = ConfigError(f"{path}: search needs factors above 0, a share of at most 1, goal min or max, last at least 1")
+    told = "search needs factors above 0, a share of at most 1, goal min or max, last at least 1, beyond at least 0"
+    wrong = ConfigError(f"{path}: {told}")
     try:
         found = Search(**{**value, "factors": tuple(float(f) for f in value.get("factors", Search.factors))})
         usable = (
             bool(found.factors)
             and min(found.factors) > 0
             and 0 < found.share <= 1
-            and type(found.last) is int
+            and type(found.last) is type(found.beyond) is int
             and found.last >= 1
+            and found.beyond >= 0
         )
     except (TypeError, ValueError):  # of another kind than numbers
         raise wrong from None

@@ -86,6 +86,8 @@ def widest(count: Callable[[int], int], most: int) -> int:
     """The largest multiple of STEP whose count is at most `most`; 0 where even the smallest one has more."""
     low, high = 0, 1
     while count(high * STEP) <= most:
+        if low and count(high * STEP) == count(low * STEP):  # a part that bounds its channels itself
+            return low * STEP
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2

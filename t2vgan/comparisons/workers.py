@@ -137,7 +137,7 @@ class Crew:
         if not terminal and time.monotonic() - self.shown < LINE_S:
             return
         self.shown = time.monotonic()
-        whole = how_many(self.study)
+        whole = how_many(self.study, self.results)
         done, spent = whole - outstanding(self.study, self.results), time.monotonic() - self.begun
         at = ", ".join(job.name for _, job in self.running.values())
         line = f"{self.study.name}: {done} of {whole} done, {len(self.running)} running, {spent:.0f} s: {at}"

@@ -54,6 +54,8 @@ def with_deviation(x: Tensor) -> Tensor:
 class Epilogue(nn.Module):
     """Maps `(n, c, 4, 4)` to vectors `(n, c)`, with the deviation within groups; so clips of a batch are mixed."""
 
+    mixes_clips = True
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = EqualConv2d(channels + 1, channels, 3)

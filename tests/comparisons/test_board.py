@@ -160,6 +160,28 @@ def test_part_of_it_is_shown_as_part(study: Study, whole: Results, tmp_path: Pat
     assert "1 of 4 runs are not finished" in page
 
 
+def test_a_data_set_without_held_out_combinations_or_names(study: Study, whole: Results, tmp_path: Path):
+    for run in [run for arm in study.arms for run in whole.seeds(arm)]:
+        figures = {k: v for k, v in run["figures"]["test"].items() if k != "normalised/all"}
+        factor = whole.factor(run["arm"])
+        assert factor is not None
+        whole.write(study.run(run["arm"], run["seed"], factor), {**run, "figures": {"test": figures}})
+    content = json.loads(board.write(study, whole, pictures=tmp_path)[0].read_text())
+    assert content["rows"][0]["heldout"] == {} and "normalised/all" not in content["rows"][0]["test"]
+
+
+def test_what_the_judge_misreads_does_not_count():
+    found = {
+        "normalised/mean": 9.0,
+        "normalised/all": 9.0,
+        "normalised/a": 0.5,
+        "normalised/b": 0.1,
+        "normalised/c": None,
+    }
+    assert measure.mean_normalised(found | {"ceiling/a": 0.99, "ceiling/b": 0.6, "ceiling/c": 1.0}) == 0.5
+    assert math.isnan(measure.mean_normalised({"normalised/a": 0.5, "ceiling/a": None}))
+
+
 def test_figures_that_could_not_be_had(study: Study, results: Results, made: Made, tmp_path: Path):
     """A judge that reads nothing leaves accuracies empty: the table then goes by what there is."""
     for arm in study.arms:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 import tarfile
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from t2vgan import assemble
 from t2vgan.comparisons import prepare
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.run import run_all
@@ -51,7 +53,7 @@ def test_what_a_language_model_said_is_packed_too(
     (tmp_path / "data" / "models").mkdir(parents=True)
     (tmp_path / "data" / "models" / "tiny").symlink_to(language_model)
     with (folder / "other.yaml").open("a") as file:
-        file.write("text: {sentences: data/models/tiny}\n")
+        file.write("text: {sentences: data/models/tiny}\nsamples: {prompts: [A lion of its own]}\n")
     study = read_study(folder, overrides=SMALL)
     prepare.pack(study, tmp_path / "kit.tar.gz")
     bare = tmp_path / "bare"
@@ -67,7 +69,8 @@ def test_what_a_language_model_said_is_packed_too(
     prepare.check_models(study, study.arms)
     prepare.make_captions(study)
     [kept] = Path("data/savanna/cache/text").glob("sentences-tiny-*.jsonl")
-    assert len(kept.read_text().splitlines()) == len(prepare.captions_of(study.experiment("other")))
+    asked = {caption for arm in study.arms for caption in prepare.captions_of(study.experiment(arm))}
+    assert {json.loads(line)["caption"] for line in kept.read_text().splitlines()} == asked
 
 
 def test_what_is_missing_where_it_cannot_be_made_is_told_in_one_line(small: Study, monkeypatch: pytest.MonkeyPatch):
@@ -100,7 +103,31 @@ def test_vectors_are_made_for_the_arms_that_are_asked_for(
     prepare.make_vectors(read_study(folder, only=["ours"], overrides=SMALL))
     assert not Path("made").exists()
     prepare.make_vectors(read_study(folder, overrides=SMALL))
-    assert [path.name for path in Path("made").iterdir()] == ["noise.txt"]
+    assert sorted(path.name for path in Path("made").iterdir()) == ["noise.txt", "noise.txt.json"]
+    prepare.make_vectors(read_study(folder, overrides=SMALL))
+    fewer = read_study(folder, overrides=[*SMALL, "data.dataset.counts.train=3"])
+    with pytest.raises(ConfigError, match=r"made/noise\.txt: made from other captions than those of small: delete it"):
+        prepare.make_vectors(fewer)
+    Path("made/noise.txt.json").unlink()
+    prepare.make_vectors(fewer)  # of files from before there were notes nothing is known
+
+
+def test_nothing_is_made_for_arms_that_are_finished(folder: Path, tmp_path: Path, whole: Results):
+    with (folder / "study.yaml").open("a") as file:
+        file.write("vectors: {no/such/folder.txt: word2vec}\n")
+    with (folder / "other.yaml").open("a") as file:
+        file.write("text: {vectors: no/such/folder.txt}\n")
+    prepare.make_vectors(read_study(folder, overrides=SMALL), {})
+
+
+def test_the_judge_is_packed_where_there_is_one(small: Study, tmp_path: Path):
+    judge = assemble.judge_file(small.experiment("ours"))
+    assert judge is not None
+    judge.parent.mkdir(parents=True)
+    judge.write_bytes(b"a judge")
+    prepare.pack(small, tmp_path / "kit.tar.gz")
+    with tarfile.open(tmp_path / "kit.tar.gz") as tar:
+        assert judge.as_posix() in tar.getnames()
 
 
 def missing(*args: Any, **options: Any) -> None:

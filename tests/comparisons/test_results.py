@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from t2vgan.comparisons.results import Results
+from t2vgan.comparisons.results import Results, read
+from t2vgan.comparisons.rows import table
 from t2vgan.comparisons.study import Study, read_study
 from t2vgan.config import ConfigError
 
@@ -39,10 +40,10 @@ def test_what_was_trained_before_still_counts(name: str):
     searched = [job for arm in study.arms for job in study.searches(arm)]
     there = [path for path in results.folder.glob("*.search-*.json")]
     assert len([job for job in searched if results.of(job) is not None]) >= len(there)
-    finished = [path.stem.split(".seed") for path in results.folder.glob("*.seed*.json")]
+    finished = [read(path) for path in results.folder.glob("*.seed*.json")]
     assert finished
-    for arm, seed in finished:
-        assert int(seed) in [run["seed"] for run in results.seeds(arm)]
+    for found in finished:
+        assert found and results.of(study.run(found["arm"], found["seed"], found["factor"])) == found
 
 
 def test_the_same_training_of_another_study_counts(folder: Path, tmp_path: Path, whole: Results, made: Made):
@@ -66,6 +67,31 @@ def test_the_best_rate_is_chosen_when_all_are_there(study: Study, results: Resul
     assert results.factor("ours") == 1.0, "what has failed is no good, however low its last figure was"
 
 
+def test_a_best_rate_at_the_end_of_those_tried_is_looked_beyond(study: Study, results: Results, made: Made):
+    search = dataclasses.replace(study.search, factors=(0.5, 1.0, 3.0), beyond=2)
+    results = Results(dataclasses.replace(study, search=search), results.root)
+
+    def write(factor: float, fd: float) -> None:
+        results.write(results.study.search_at("ours", factor), made(accuracy=0.1, fd=fd, seconds=1.0))
+
+    def tried() -> list[float]:
+        return [job.factor for job in results.searches("ours")]
+
+    for factor, fd in ((0.5, 90.0), (1.0, 80.0)):
+        write(factor, fd)
+    assert tried() == [0.5, 1.0, 3.0] and results.factor("ours") is None
+    write(3.0, 70.0)
+    assert tried() == [0.5, 1.0, 3.0, 9.0] and results.factor("ours") is None
+    write(9.0, 60.0)
+    assert tried()[-1] == 27.0 and results.factor("ours") is None
+    write(27.0, 50.0)
+    assert tried()[-1] == 27.0 and results.factor("ours") == 27.0, "no more than two"
+    write(1.0, 10.0)
+    assert tried() == [0.5, 1.0, 3.0] and results.factor("ours") == 1.0
+    write(0.5, 5.0)
+    assert tried()[-1] == 0.25
+
+
 def test_a_search_is_decided_by_three_validations(study: Study, results: Results, made: Made):
     for job, values in zip(study.searches("ours"), ([0.0, 60.0, 60.0, 60.0], [90.0, 90.0, 90.0, 10.0]), strict=True):
         found = made(accuracy=0.1, fd=values[-1], seconds=1.0)
@@ -87,6 +113,21 @@ def test_more_can_be_better(study: Study, results: Results, made: Made):
     for job, accuracy in zip(study.searches("ours"), (0.3, 0.2), strict=True):
         results.write(job, made(accuracy=accuracy, fd=50.0, seconds=1.0))
     assert results.factor("ours") == 1.0
+
+
+def test_results_of_two_judges_are_not_ranked(study: Study, whole: Results, made: Made):
+    """Another machine trains another judge; of results of before judges were noted, which it was is not known."""
+    for arm, judge in (("ours", "aa"), ("other", "bb")):
+        assert len(table(study, whole)[0]) == 2
+        factor = whole.factor(arm)
+        assert factor is not None
+        whole.write(study.run(arm, 0, factor), {**made(accuracy=0.5, fd=50.0, seconds=9.0), "judge": judge})
+    with pytest.raises(ConfigError, match=r"small: its results are of 2 judges.*aa: ours, seed 0, times 1; bb: other"):
+        table(study, whole)
+    for job, judge in zip(study.searches("ours"), ("aa", "bb"), strict=True):
+        whole.write(job, {**made(accuracy=0.5, fd=50.0, seconds=9.0), "judge": judge})
+    with pytest.raises(ConfigError, match="its results are of 2 judges"):
+        whole.factor("ours")
 
 
 def test_a_file_of_something_else_is_one_line(study: Study, results: Results):

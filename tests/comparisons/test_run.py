@@ -70,7 +70,7 @@ ALL = [
 def test_searches_come_first_then_seed_by_seed(study: Study, results: Results):
     train = Trainer()
     run.run_all(study, results, train=train)
-    assert train.asked == ALL and run.how_many(study) == len(ALL)
+    assert train.asked == ALL and run.how_many(study, results) == len(ALL)
     assert results.factor("other") == 4.0 and not run.left(study, results)
 
 
@@ -82,7 +82,7 @@ def test_a_search_to_the_end_is_the_training_of_the_first_seed(folder: Path, res
     whole = Results(study, results.root)
     run.run_all(study, whole, train=train)
     assert train.asked == [name for name in ALL if not name.endswith("seed0")]
-    assert run.how_many(study) == len(train.asked) and not run.outstanding(study, whole)
+    assert run.how_many(study, whole) == len(train.asked) and not run.outstanding(study, whole)
     first, second = whole.seeds("other")
     assert (first["seed"], first["factor"], second["seed"], second["factor"]) == (0, 4.0, 1, 4.0)
 

@@ -14,6 +14,7 @@ def test_the_widest_that_is_allowed():
     assert widest(lambda width: width**2, 400) == 20
     assert widest(lambda width: width**2, 399) == 16
     assert widest(lambda width: width**2 + 1000, 900) == 0
+    assert widest(lambda width: min(width, 64) ** 2, 10_000) == 64, "a part that bounds its channels has an end"
 
 
 @pytest.mark.parametrize("arm", [arm for arm in STUDY.arms if arm != "ours"])

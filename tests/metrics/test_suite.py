@@ -66,6 +66,15 @@ def test_obedient_clips_reach_the_ceiling_and_shuffled_ones_the_floor(probe: Pro
     assert rows["all"].normalised == good["normalised/all"]
 
 
+def test_where_nothing_says_what_captions_name_all_is_judged(probe: Probe, squares: Squares) -> None:
+    real, found = squares(24, seed=20), []
+    for named in (None, [()] * 24):
+        suite = Suite(probe)
+        suite.update(real.video, real.video, real.attributes, named)
+        found.append(suite.compute())
+    assert found[0]["accuracy/colour"] == found[1]["accuracy/colour"] > 0.9
+
+
 def test_still_clips_are_noticed(probe: Probe, squares: Squares) -> None:
     real = squares(48, seed=20)
     suite = Suite(probe)
