@@ -330,7 +330,7 @@ def load_model(
     try:
         experiment = from_dict(config)
         if data_root is not None:
-            experiment = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, root=str(data_root)))
+            experiment = moved(experiment, data_root)
         pipeline = text_pipeline(experiment, cache=cache_folder(experiment) / "text")
         game = model(experiment, pipeline, to_train=False)
     except ConfigError as error:
@@ -351,6 +351,14 @@ def load_model(
     if "clips_seen" in card:
         game.grow(card["clips_seen"] / experiment.clips)
     return game.to(device).eval(), experiment
+
+
+def moved(experiment: Experiment, data_root: Path) -> Experiment:
+    """With its data sets below `data_root`, also one that lies elsewhere, where it is found there."""
+    data, own = dataclasses.replace(experiment.data, root=str(data_root)), experiment.data.dataset.get("root")
+    if own is not None and (there := data_root / str(own)).exists():
+        data = dataclasses.replace(data, dataset={**data.dataset, "root": str(there)})
+    return dataclasses.replace(experiment, data=data)
 
 
 def generator_file(path: Path) -> Path:

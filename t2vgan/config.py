@@ -288,6 +288,7 @@ def _check_values(e: Experiment) -> None:
         "clip.frames": e.clip.frames,
         "clip.duration_s": e.clip.duration_s,
         "data.batch": e.data.batch,
+        "data.val_clips": e.data.val_clips,
         "samples.every_clips": e.samples.every_clips,
         "evaluation.every_clips": e.evaluation.every_clips,
         "ema.halflife_clips": e.ema.halflife_clips,

@@ -78,8 +78,7 @@ class ClipsDataModule(L.LightningDataModule):
     def shown_captions(self) -> list[str]:
         """Those of training's own clips, without wrong captions and those of validation, where the data set tells."""
         data = self.dataset("train", self.limit)
-        clips = getattr(data, "clips", None)
-        return data.captions() if clips is None else sorted({caption for clip in clips for caption in clip.captions})
+        return data.shown_captions() if hasattr(data, "shown_captions") else data.captions()
 
     def captions(self) -> list[str]:
         """All captions that training and validation batches can hold, distinct and sorted."""

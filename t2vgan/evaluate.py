@@ -73,8 +73,9 @@ def main() -> None:
         splits[name], told = judged(name, make, args.devices)
         protocol = protocol or told
     whole = report.report_of(splits, protocol)
+    written = report.write(args.output or folder, whole, splits, history=history)
     table.show(whole)
-    for path in report.write(args.output or folder, whole, splits, history=history):
+    for path in written:
         print(f"{path}: written")
 
 

@@ -137,9 +137,14 @@ def estimated_bytes(dataset: Any) -> float:
 
 def _make(dataset: Any, frames_file: Path, processes: int) -> None:
     """Bring the cache up to the last clip of the data set."""
-    done = _still_true(_entries(frames_file), dataset)
+    there = _entries(frames_file)
+    done = _still_true(there, dataset)
     if len(done) >= len(dataset):
         return
+    if len(done) < len(there):  # another process may have the file mapped: that one keeps what it has
+        with written_whole(frames_file) as part, frames_file.open("rb") as old, part.open("wb") as new:
+            for entry in done:
+                new.write(old.read(_byte_count([entry])))
     picture = next((entry["shape"][1:] for entry in done if "shape" in entry), None)
     lines_file = frames_file.with_suffix(".jsonl")
     with written_whole(lines_file) as part:
@@ -172,7 +177,7 @@ def _still_true(entries: list[dict[str, Any]], dataset: Any) -> list[dict[str, A
     for index, entry in enumerate(entries[: len(dataset)]):
         if "error" in entry:
             try:
-                dataset.frames(index, np.array([0]))
+                dataset.frames(index)  # all of them: many a damaged file has its first one
             except VideoError:
                 continue
             return entries[:index]

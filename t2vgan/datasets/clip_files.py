@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,15 @@ from t2vgan.datasets.sampling import (
     sample,
 )
 from t2vgan.datasets.vary import NO_CAPTION
+from t2vgan.seeds import stable_seed
 from t2vgan.shapes import Sample
 
 
 class ClipFiles:
     """Captioned clips of one split, without those in quarantine (`quarantine.jsonl` in `home`).
+
+    They stand in a mixed order, always the same: lists are often sorted by class, and validations, judges and
+    references look at the first so many.
 
     Args:
         of_split: the clips of the split.
@@ -50,7 +54,8 @@ class ClipFiles:
     ) -> None:
         self.view, self.home = view, home
         listed = entries(home) if quarantine else []
-        self._of_split, self.quarantined = usable(of_split, listed)
+        kept, self.quarantined = usable(of_split, listed)
+        self._of_split = sorted(kept, key=lambda clip: stable_seed("order", clip.key))
         tell(home, self.quarantined)
         if not self._of_split:
             raise ValueError(f"{home / FILE}: every clip of the split is in quarantine: none can be used")
@@ -84,12 +89,21 @@ class ClipFiles:
 
     def captions(self) -> list[str]:
         """All captions that samples can hold, right and wrong, distinct and sorted."""
-        found = set(self.pool)
-        if self.view.vary.flip:
-            found |= {sided for caption in self.pool if (sided := mirrored(caption)) is not None}
+        found = self._with_sides(self.pool)
         if self.view.vary.caption_dropout:
             found.add(NO_CAPTION)
         return sorted(found)
+
+    def shown_captions(self) -> list[str]:
+        """Those that the clips themselves are shown with, distinct and sorted."""
+        return sorted(self._with_sides(caption for clip in self.clips for caption in clip.captions))
+
+    def _with_sides(self, captions: Iterable[str]) -> set[str]:
+        """And those of mirrored clips, where some are."""
+        found = set(captions)
+        if self.view.vary.flip:
+            found |= {sided for caption in found if (sided := mirrored(caption)) is not None}
+        return found
 
     @property
     def fingerprint(self) -> str:

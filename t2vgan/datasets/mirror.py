@@ -33,8 +33,9 @@ SPOILT = re.compile(
 )
 # Before and after a "left" or "right" that is a direction.
 BEFORE = re.compile(
-    r"(?:\b(?:to|on|at|from|toward|towards|into|of|in|off|along|past|over|and|or|far|upper|lower|top|bottom|front|rear"
-    r"|back|down|up)(?: (?:the|its|his|her|their|your|our|my|a|far|upper|lower))*"
+    r"(?:\b(?:to|on|at|from|toward|towards|into|of|in|off|along|past|over|far|upper|lower|top|bottom|front|rear"
+    r"|back|down|up|(?:left|right|forwards?|backwards?|straight) (?:and|or))"
+    r"(?: (?:the|its|his|her|their|your|our|my|a|far|upper|lower))*"
     r"|\b(?:the|its|his|her|their|your|my|an?)"
     r"|\b(?:turn|face|look|move|go|walk|run|swim|fly|slide|pan|drift|roll|hop|crawl|drive|ride|gallop|glance|lean|tilt"
     r"|point|veer|swerve|swing|step|jump|head|travel|scroll|sweep)(?:s|es|ed|ing|ning|ping|ming|ting|ling)?"

@@ -24,7 +24,7 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     path, found = folder / FILE, []
     if not path.is_file():
         return []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torchmetrics.utilities import dim_zero_cat
 
 from t2vgan.metrics.precise import PreciseMetric
 
 ALL = "all"  # the row for "every named attribute is right"
 UNJUDGED = -1
+MOST_SHIFTS = 1_000
 LEAST_CEILING = 0.97  # accuracy on real clips from which an attribute's row counts
 LEAST_GAP = 0.1  # between ceiling and floor: below, their difference is mostly chance, and nothing is divided by it
 
@@ -112,65 +114,83 @@ def attribute_change(before: Logits, after: Logits) -> dict[str, float]:
 
 
 class AttributeAccuracy(PreciseMetric):
-    """Counts right and judged clips per attribute, and the same for every other pairing of clips and captions.
+    """Counts right and judged clips per attribute, and the same for pairs of a clip and another one's caption.
 
-    `attributes` lists the values in the order of the logits. All states are sums: exact over ranks with any shares.
+    `attributes` lists the values in the order of the logits. What was predicted, what is true and what was named is
+    kept of every clip, so that batches and shares of ranks change nothing: where no caption of all names anything, as
+    of a data set that does not say what captions name, every attribute counts.
     """
 
     higher_is_better = True
     full_state_update = False
 
-    correct: Tensor
-    total: Tensor
-    floor_correct: Tensor
-    floor_total: Tensor
-    confusion: Tensor
+    seen: list[Tensor]  # (n, 3 a) int32: predicted values, true ones, and 1 where the caption names the attribute
 
     def __init__(self, *, attributes: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.attributes = {name: list(values) for name, values in attributes.items()}
-        rows, widest = len(self.attributes) + 1, max((len(v) for v in self.attributes.values()), default=0)
-        for state in ("correct", "total", "floor_correct", "floor_total"):
-            self.add_state(state, torch.zeros(rows, dtype=torch.long), "sum")
-        self.add_state("confusion", torch.zeros(rows - 1, widest, widest, dtype=torch.long), "sum")
+        self.add_state("seen", [], "cat")
+        self._shape_empty()
+
+    def _shape_empty(self) -> None:
+        """An empty share must still have its columns, or gathering it beside full ones does not work."""
+        if not len(self.seen):
+            self.seen.append(torch.zeros(0, 3 * len(self.attributes), dtype=torch.int32, device=self.device))
+
+    def reset(self) -> None:
+        super().reset()
+        self._shape_empty()
 
     def update(
         self, logits: Logits, truth: Sequence[Mapping[str, str]], named: Sequence[Sequence[str]] | None = None
     ) -> None:
-        """Judge a batch against its truth. The floor is counted against the truths of the batch's other clips."""
+        """Judge a batch against its truth."""
         if not truth or not self.attributes:
             return
-        device = self.correct.device
-        predicted = predicted_values(logits, self.attributes).to(device)
-        wanted = encode_truth(self.attributes, truth, named).to(device)
-        if len(predicted) != len(wanted):
-            raise ValueError(f"{len(predicted)} rows of logits for {len(wanted)} clips")
-        correct, total = _count(predicted, wanted)
-        self.correct, self.total = self.correct + correct, self.total + total
-        for shift in range(1, len(wanted)):
-            correct, total = _count(predicted, wanted.roll(shift, 0))
-            self.floor_correct, self.floor_total = self.floor_correct + correct, self.floor_total + total
-        rows, columns = torch.nonzero(wanted != UNJUDGED, as_tuple=True)
-        cells = columns, wanted[rows, columns], predicted[rows, columns]
-        ones = torch.ones_like(rows)
-        self.confusion = self.confusion.index_put(cells, ones, accumulate=True)
+        predicted, true = predicted_values(logits, self.attributes), encode_truth(self.attributes, truth)
+        if len(predicted) != len(true):
+            raise ValueError(f"{len(predicted)} rows of logits for {len(true)} clips")
+        told = torch.tensor([[name in of_clip for name in self.attributes] for of_clip in named or [()] * len(true)])
+        parts = [part.to(predicted.device, torch.int32) for part in (predicted, true, told)]
+        self.seen.append(torch.cat(parts, 1))
 
     def compute(self) -> Judgement:
-        """Right and judged clips, against the own captions and against the others."""
-        return Judgement(
-            self._proportions(self.correct, self.total), self._proportions(self.floor_correct, self.floor_total)
-        )
+        """Right and judged clips, against the own captions and against those of the others."""
+        predicted, wanted = self._pairs()
+        own = torch.stack(_count(predicted, wanted))
+        other = torch.zeros_like(own)
+        for shift in _shifts(len(wanted)):
+            other += torch.stack(_count(predicted, wanted.roll(shift, 0)))
+        return Judgement(self._proportions(*own), self._proportions(*other))
+
+    def confusion(self, name: str) -> Int[Tensor, "v v"]:
+        """Clips by wanted value (rows) and predicted one (columns)."""
+        column, count = list(self.attributes).index(name), len(self.attributes[name])
+        predicted, wanted = (values[:, column] for values in self._pairs())
+        judged = wanted != UNJUDGED
+        cells = wanted[judged] * count + predicted[judged]
+        return torch.bincount(cells, minlength=count * count).reshape(count, count)
 
     def confusions(self, name: str) -> list[tuple[str, str, int]]:
         """(true value, predicted value, clips) of the mistakes on one attribute, most frequent first."""
-        values = self.attributes[name]
-        table = self.confusion[list(self.attributes).index(name)].tolist()
+        values, table = self.attributes[name], self.confusion(name).tolist()
         found = [(t, p, table[i][j]) for i, t in enumerate(values) for j, p in enumerate(values) if i != j]
         return sorted((row for row in found if row[2]), key=lambda row: -row[2])
+
+    def _pairs(self) -> tuple[Int[Tensor, "n a"], Int[Tensor, "n a"]]:
+        """What is predicted, and what is wanted of it; inside `compute` of all ranks."""
+        predicted, true, named = dim_zero_cat(self.seen).long().cpu().chunk(3, 1)
+        return predicted, true.where(named > 0, UNJUDGED) if bool(named.any()) else true
 
     def _proportions(self, correct: Tensor, total: Tensor) -> dict[str, Proportion]:
         counts = zip([*self.attributes, ALL], correct.tolist(), total.tolist(), strict=True)
         return {name: Proportion(int(right), int(judged)) for name, right, judged in counts}
+
+
+def _shifts(clips: int) -> list[int]:
+    """By how much captions are moved to stand beside other clips: all that there are, of very many evenly spread."""
+    most = min(clips - 1, MOST_SHIFTS)
+    return [round(1 + i * (clips - 2) / max(most - 1, 1)) for i in range(most)]
 
 
 def _count(predicted: Int[Tensor, "n a"], wanted: Int[Tensor, "n a"]) -> tuple[Int[Tensor, " r"], Int[Tensor, " r"]]:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from t2vgan.metrics.attributes import UNJUDGED, AttributeAccuracy, encode_truth
+from t2vgan.metrics.attributes import ALL, UNJUDGED, AttributeAccuracy, encode_truth
 from t2vgan.metrics.bodies import SIZE, Fitted, fit_clip, resize
 from t2vgan.metrics.probe import Probe
 from t2vgan.shapes import Clips, Scalar
@@ -45,6 +45,8 @@ def collect_attributes(truths: Iterable[Mapping[str, str]]) -> dict[str, list[st
     for truth in truths:
         for name, value in truth.items():
             found.setdefault(name, set()).add(value)
+    if ALL in found:
+        raise ValueError(f"an attribute is called '{ALL}', as the row of all attributes together is: rename it")
     return {name: sorted(values) for name, values in sorted(found.items()) if len(values) > 1}
 
 

@@ -263,9 +263,7 @@ def accuracy_figure(correct: int, total: int, *, floor: float, ceiling: float) -
 
 def confusion(judged: AttributeAccuracy, name: str) -> Figures:
     """{"values": [...], "counts": rows of the wanted value, columns of what the judge saw}."""
-    values = judged.attributes[name]
-    table = judged.confusion[list(judged.attributes).index(name), : len(values), : len(values)]
-    return {"values": values, "counts": table.tolist()}
+    return {"values": judged.attributes[name], "counts": judged.confusion(name).tolist()}
 
 
 def beside(fake: Tensor, real: Tensor) -> Figures:

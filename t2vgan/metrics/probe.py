@@ -56,7 +56,7 @@ class Probe(nn.Module):
             torch.manual_seed(seed)
             self.body = BODIES[name](width=width)
             self.dim = self.body.dim
-            self.heads = nn.ModuleDict({name: nn.Linear(self.dim, len(v)) for name, v in self.attributes.items()})
+            self.heads = nn.ModuleDict({part_of(n): nn.Linear(self.dim, len(v)) for n, v in self.attributes.items()})
         self.mean = nn.Buffer(torch.zeros(self.dim))
         self.scale = nn.Buffer(torch.ones(()))
         self.register_load_state_dict_pre_hook(_under_body)
@@ -68,7 +68,7 @@ class Probe(nn.Module):
     def classify(self, features: Float[Tensor, "b d"]) -> dict[str, Float[Tensor, "b v"]]:
         """Logits per attribute from features: judging costs no second pass."""
         features = features.to(self.mean.device)  # what was seen of many clips is kept on the CPU
-        return {name: head(features) for name, head in self.heads.items()}
+        return {name: head(features) for name, head in zip(self.attributes, self.heads.values(), strict=True)}
 
     @torch.no_grad()
     def features(self, video: Video) -> Float[Tensor, "b d"]:
@@ -118,6 +118,12 @@ class Probe(nn.Module):
             return probe
 
         return load_network(path, build, what="probe", version=FORMAT)
+
+
+def part_of(attribute: str) -> str:
+    """What the head of an attribute is called: the same, but where a ModuleDict has no part of that name."""
+    usable = attribute.isidentifier() and not hasattr(nn.ModuleDict(), attribute)
+    return attribute if usable else f"attribute_{attribute.encode().hex()}"
 
 
 def _under_body(probe: nn.Module, tensors: dict[str, Any], *rest: object) -> None:

@@ -102,8 +102,6 @@ class Suite(nn.Module):
         sides = self.extractor.features(real), self.extractor.features(fake)
         for distance in self.distances.values():
             cast(Distance, distance).update(*sides, positions or range(self.clips, self.clips + len(real)))
-        if named is not None and not any(named):  # of a data set that does not say what captions name
-            named = None
         if self.attributes and truth:
             classify = self.extractor.classify  # pyright: ignore[reportAttributeAccessIssue]
             self.ceiling.update(classify(sides[0]), truth, named)

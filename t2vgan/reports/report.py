@@ -75,19 +75,28 @@ def look_and_judge(seen: Measured, source: Source) -> Split:
 def write(folder: Path, report: Figures, splits: Mapping[str, Split], *, history: Path | None) -> list[Path]:
     """metrics.json, report.html and clips_<split>.npz in the folder; the written files."""
     folder.mkdir(parents=True, exist_ok=True)
+    earlier = splits_there(folder)
     written = [folder / "metrics.json", folder / "report.html"]
     with written_whole(written[0]) as part:
         part.write_text(json.dumps(report, indent=2) + "\n")
     for file in folder.glob("clips_*.npz"):  # of an earlier look: --compare must not take them for this one's
-        if file.stem.removeprefix("clips_") not in splits:
+        if (name := file.stem.removeprefix("clips_")) in earlier and name not in splits:
             file.unlink()
     for name, split in splits.items():
         written.append(folder / f"clips_{name}.npz")
         with written_whole(written[-1]) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **per_clip(split))
     with written_whole(written[1]) as part:
-        part.write_text(html_page(report, splits, history))
+        part.write_text(html_page(report, splits, history), encoding="utf-8", errors="backslashreplace")
     return written
+
+
+def splits_there(folder: Path) -> list[str]:
+    """Of the report that the folder holds: other files in it are not ours."""
+    try:
+        return list(json.loads((folder / "metrics.json").read_text())["splits"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
 
 
 def per_clip(split: Split) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ them, and counts as their mean. What is not understood (`probabilities`, normal 
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -249,12 +250,17 @@ def _parameter(path: Path, name: str, spec: Any) -> list[Any] | Range:
     if "values" in spec:
         if not isinstance(spec["values"], list) or not spec["values"]:
             raise ConfigError(f"{where}: `values` has to be a list")
-        return spec["values"]
+        return [as_number(value) for value in spec["values"]]
     return _range(where, spec)
 
 
+def as_number(value: Any) -> Any:
+    """YAML 1.1 takes 1e-5, which has no point, for a word; experiments take it for a number."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value) else value
+
+
 def _range(where: str, spec: dict[str, Any]) -> Range:
-    low, high = (spec.get(key, math.nan) for key in ("min", "max"))
+    low, high = (as_number(spec.get(key, math.nan)) for key in ("min", "max"))
     if not all(isinstance(v, int | float) and math.isfinite(v) for v in (low, high)) or not low < high:
         raise ConfigError(f"{where}: `min` and `max` have to be numbers, the first below the second")
     whole, q = isinstance(low, int) and isinstance(high, int), spec.get("q", 1)

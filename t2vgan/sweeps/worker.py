@@ -67,14 +67,20 @@ def open_sweep(plan: Plan, *, storage: str | None = None, folder: Path | None = 
         from optuna.storages.journal import JournalFileBackend
 
         record = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
-    study = optuna.create_study(
-        study_name=plan.name,
-        storage=record,
-        sampler=_sampler(plan),
-        pruner=_pruner(plan),
-        direction="minimize" if plan.minimize else "maximize",
-        load_if_exists=True,
-    )
+    try:
+        study = optuna.create_study(
+            study_name=plan.name,
+            storage=record,
+            sampler=_sampler(plan),
+            pruner=_pruner(plan),
+            direction="minimize" if plan.minimize else "maximize",
+            load_if_exists=True,
+        )
+    except Exception as error:
+        if storage is None:
+            raise
+        told = " ".join(str(error).split())  # every database has its own kinds of errors
+        raise ConfigError(f"--storage {storage}: {told}; an address is such as sqlite:///sweep.db") from error
     asked = json.dumps(
         [
             plan.method,
@@ -181,8 +187,8 @@ def refuse_hopeless(sweep: Sweep, failures: list[str]) -> None:
     if failures[0] and failures == HOPELESS * failures[:1]:
         why = failures[0].removeprefix("t2vgan: error: ")
         raise ConfigError(
-            f"{sweep.plan.path}: the first {HOPELESS} trials have all failed with: {why}; mend that, then start the "
-            "sweep again"
+            f"{sweep.plan.path}: the first {HOPELESS} trials have all failed with: {why}; mend that, delete "
+            f"{sweep.folder}, for what failed is not tried again, and start anew"
         )
 
 

@@ -255,7 +255,7 @@ def test_lines_of_a_manifest(tmp_path: Path, name: str) -> None:
     (tmp_path / "train.jsonl").write_bytes(b"\n".join([*good[:1], *good[1:], line]) + b"\n")
     with pytest.warns(UserWarning, match="1 lines have mistakes and are left out"):
         data = Manifest(root=tmp_path, **VIEW)
-    assert [clip.key for clip in data.clips] == [f"good{i}.mp4" for i in range(GOOD)]
+    assert sorted(clip.key for clip in data.clips) == [f"good{i}.mp4" for i in range(GOOD)]
     [(where, told)] = data.broken.items()
     assert where == f"{tmp_path}/train.jsonl:{GOOD + 1}" and told.startswith(where) and reason in told
 

@@ -74,32 +74,41 @@ def root(tmp_path_factory: pytest.TempPathFactory, clips: SimpleNamespace) -> Pa
     return folder
 
 
+def place(data: Any, key: str) -> int:
+    return [data.key(i) for i in range(len(data))].index(key)
+
+
 def test_clips_of_different_lengths_are_sampled_as_without_the_cache(root: Path, tmp_path: Path) -> None:
     data = Manifest(root=root, size=16, frames=8, duration_s=0.9)
     cached_data = FrameCache(data, tmp_path)
     assert len(cached_data) == 4 and cached_data.fingerprint == data.fingerprint
     assert cached_data.captions() == data.captions() and cached_data.key(1) == data.key(1)
-    for index in (0, 1, 3):
+    for index in (i for i in range(4) if data.key(i) != "broken.mp4"):
         assert same(cached_data[index], data[index])
         for seed in range(8):
             drawn = [d.draw(index, np.random.default_rng(seed)) for d in (cached_data, data)]
             assert same(*drawn)
         assert np.array_equal(cached_data.frames(index), data.frames(index))
-    assert len({cached_data.draw(0, np.random.default_rng(s)).video.tobytes() for s in range(20)}) > 8, "random starts"
+    first = place(data, "0/clip00.mp4")
+    assert len({cached_data.draw(first, np.random.default_rng(s)).video.tobytes() for s in range(20)}) > 8, (
+        "random starts"
+    )
 
 
 def test_a_broken_video_keeps_its_reason(root: Path, tmp_path: Path) -> None:
     for _ in range(2):  # made, then opened
         cached_data = FrameCache(Manifest(root=root), tmp_path)
         with pytest.raises(VideoError, match=r"broken\.mp4: not a video that can be read"):
-            cached_data.frames(2)
+            cached_data.frames(place(cached_data, "broken.mp4"))
         with pytest.raises(VideoError, match=r"broken\.mp4: not a video that can be read"):
-            cached_data.draw(2, np.random.default_rng(0))
+            cached_data.draw(place(cached_data, "broken.mp4"), np.random.default_rng(0))
 
 
 def test_nothing_is_decoded_once_it_is_made(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for a video that could not be used: it is tried again."""
-    first = FrameCache(Manifest(root=root, duration_s=1.0), tmp_path)[3]
+    made = FrameCache(Manifest(root=root, duration_s=1.0), tmp_path)
+    last = place(made, "2/clip00.mp4@0.4")
+    first = made[last]
     tried: list[str] = []
 
     def refuse(path: Path, *args: object, **kwargs: object) -> None:
@@ -108,7 +117,7 @@ def test_nothing_is_decoded_once_it_is_made(root: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr("t2vgan.datasets.sampling.read_frames", refuse)
     monkeypatch.setattr("t2vgan.datasets.sampling.probe_video", refuse)
-    assert same(FrameCache(Manifest(root=root, duration_s=1.0), tmp_path)[3], first)
+    assert same(FrameCache(Manifest(root=root, duration_s=1.0), tmp_path)[last], first)
     assert set(tried) == {"broken.mp4"}
 
 
@@ -125,6 +134,33 @@ def test_a_video_that_can_be_used_by_now_is(root: Path, tmp_path: Path, monkeypa
             FrameCache(Manifest(root=root), tmp_path).frames(0)
     data = Manifest(root=root)
     assert np.array_equal(FrameCache(data, tmp_path).frames(0), data.frames(0))
+
+
+def test_a_video_that_is_damaged_in_the_middle_is_not_tried_from_its_start_only(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first frame can be read: the rest of the cache would be made anew at every start."""
+    from t2vgan.datasets import sampling
+
+    read = sampling.read_frames
+
+    def damaged(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if "/1/" in str(path) and len(kwargs["indices"]) > 1:
+            raise VideoError(f"{path}: damaged")
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr("t2vgan.datasets.sampling.read_frames", damaged)
+    data = Manifest(root=root)
+    with pytest.raises(VideoError, match="damaged"):
+        FrameCache(data, tmp_path).frames(place(data, "1/clip00.mp4"))
+    [made] = tmp_path.glob("*.frames")
+    before = made.stat().st_ino, made.stat().st_mtime_ns
+    FrameCache(data, tmp_path)
+    assert (made.stat().st_ino, made.stat().st_mtime_ns) == before, "nothing was made again"
+    monkeypatch.undo()
+    mapped = np.memmap(made, np.uint8, "r")
+    FrameCache(data, tmp_path)
+    assert made.stat().st_ino != before[0] and mapped[-1] >= 0, "who has the old file open keeps it"
 
 
 def test_savanna_fills_the_cache_itself(tmp_path: Path) -> None:

@@ -55,8 +55,9 @@ def test_the_fixed_view_starts_at_the_start_and_never_changes(root: Path, clips:
 
 def test_attributes_keys_and_named(root: Path) -> None:
     data = Manifest(root=root, split="train", duration_s=1.0)
-    assert data[1].attributes == ZEBRA and data[1].named == ("subject",)
-    assert [data.key(i) for i in range(2, 5)] == ["elephant", "clips/clip03.mp4@0.5", "clips/clip03.mp4@1"]
+    zebra = next(data[i] for i in range(len(data)) if data.key(i) == "clips/clip01.mp4")
+    assert zebra.attributes == ZEBRA and zebra.named == ("subject",)
+    assert {data.key(i) for i in range(5)} >= {"elephant", "clips/clip03.mp4@0.5", "clips/clip03.mp4@1"}
 
 
 def test_draws_use_every_start_every_caption_and_no_caption_of_the_clip_itself(
@@ -132,7 +133,7 @@ def test_one_manifest_with_splits_or_without(tmp_path: Path) -> None:
     rows = [{"video": f"{i}.mp4", "caption": f"caption {i}", "split": ["train", "heldout"][i % 2]} for i in range(6)]
     write_manifest(tmp_path / "manifest.jsonl", rows)
     keys = [clip.key for clip in Manifest(root=tmp_path, split="heldout").clips]
-    assert keys == ["1.mp4", "3.mp4", "5.mp4"]
+    assert sorted(keys) == ["1.mp4", "3.mp4", "5.mp4"]
     with pytest.raises(ValueError, match=r"no clips in split 'val'; splits here: heldout, train"):
         Manifest(root=tmp_path, split="val")
     write_manifest(tmp_path / "own.jsonl", [{"video": f"{i}.mp4", "caption": f"caption {i}"} for i in range(400)])
@@ -244,6 +245,6 @@ def test_the_files_of_the_savanna_are_such_a_manifest(tmp_path: Path) -> None:
     (folder,) = (path.parent for path in tmp_path.rglob("manifest.jsonl"))
     read = Manifest(root=folder, split="all", size=16, frames=4, duration_s=1.0)
     for i in range(3):
-        assert read[i].caption == drawn[i].caption and read[i].named == drawn[i].named
-        assert read[i].attributes == drawn[i].attributes
-        assert np.abs(read[i].video.astype(int) - drawn[i].video).mean() < 12  # H.264 is lossy, most of all when small
+        one = next(each for each in map(read.__getitem__, range(3)) if each.caption == drawn[i].caption)
+        assert one.named == drawn[i].named and one.attributes == drawn[i].attributes
+        assert np.abs(one.video.astype(int) - drawn[i].video).mean() < 12  # H.264 is lossy, most of all when small

@@ -11,6 +11,7 @@ SWAPPED = {
     "A zebra runs left": "A zebra runs right",
     "a car turns right at the corner": "a car turns left at the corner",
     "Left to right, a bird flies": "Right to left, a bird flies",
+    "a crab walks left and right": "a crab walks right and left",
     "a ball rolls from left to right": "a ball rolls from right to left",
     "He raises his right hand": "He raises his left hand",
     "a right-handed man waves with the left hand": "a left-handed man waves with the right hand",
@@ -23,6 +24,10 @@ SWAPPED = {
 }
 UNCHANGED = ("A lion walks across the savanna at dusk", "brightly lit, a lefthander", "two birds fly upright")
 NOT_TOLD = (
+    "A man picks up his bag and left.",
+    "a woman takes her coat off and left",
+    "he got up and left",
+    "a toy is thrown down and left on the floor",
     "the man has left the room",
     "a train left at noon",
     "a ball moves from left-to-right",

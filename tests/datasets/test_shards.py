@@ -295,8 +295,9 @@ def test_shards_in_memory_of_fsspec(shards: Path) -> None:
     assert data[0].caption == "clip 6"
     system.pipe("/bucket/lions/00000.tar", b"short")
     broken = Shards(root="memory://bucket/lions", split="train", **VIEW)
-    with pytest.raises(ValueError, match=r"memory://bucket/lions/00000\.tar:00000000\.mp4: "):
-        broken[0]
+    with pytest.raises(ValueError, match=r"memory://bucket/lions/00000\.tar:0000000\d\.mp4: "):
+        for index in range(len(broken)):
+            broken[index]
 
 
 def module(root: str, *, rank: int = 0, ranks: int = 1, workers: int = 0) -> ClipsDataModule:

@@ -48,7 +48,8 @@ class Ruler(ClipFiles):
 
 
 def draws(data: Ruler, count: int = 200) -> list[Sample]:
-    return [data.draw(0, np.random.default_rng(seed)) for seed in range(count)]
+    first = [data.key(i) for i in range(len(data))].index("clip0")
+    return [data.draw(first, np.random.default_rng(seed)) for seed in range(count)]
 
 
 def times_of(sample: Sample) -> np.ndarray:
@@ -76,6 +77,8 @@ def test_the_other_side_of_a_clip_is_no_wrong_caption_for_it() -> None:
     data = Ruler([WALK, "A lion walks to the right", OTHER], vary={"flip": True})
     assert {sample.wrong_caption for sample in draws(data, 100)} == {OTHER}
     assert data.captions() == sorted([WALK, "A lion walks to the right", OTHER])
+    assert Ruler([WALK, OTHER], vary={"flip": True}).shown_captions() == sorted(data.captions())
+    assert Ruler([WALK, OTHER]).shown_captions() == sorted([WALK, OTHER])
 
 
 def test_backwards_only_when_asked_and_where_no_order_is_told() -> None:

@@ -7,9 +7,11 @@ import torch
 
 from t2vgan.metrics.attributes import (
     ALL,
+    MOST_SHIFTS,
     UNJUDGED,
     AttributeAccuracy,
     Proportion,
+    _shifts,
     attribute_change,
     encode_truth,
     normalised_accuracy,
@@ -73,10 +75,28 @@ def test_batches_add_up_and_reset_forgets() -> None:
     whole.update(logits, truth)
     for rows in (slice(0, 7), slice(7, 20)):
         parts.update({name: value[rows] for name, value in logits.items()}, truth[rows])
-    assert whole.compute().accuracy == parts.compute().accuracy
+    assert whole.compute() == parts.compute(), "floors, too"
     parts.reset()
     empty = parts.compute().accuracy["subject"]
     assert empty == Proportion(0, 0) and math.isnan(empty.rate) and math.isnan(empty.interval[0])
+
+
+def test_what_is_named_is_decided_over_all_clips() -> None:
+    """A batch in which no caption names anything is judged as its data set is."""
+    metric, logits = AttributeAccuracy(attributes=ATTRIBUTES), {"subject": one_hot(0, values=3)}
+    logits["direction"] = one_hot(0, values=2)
+    truth = [{"subject": "lion", "direction": "left"}]
+    metric.update(logits, truth, [()])
+    assert metric.compute().accuracy["subject"] == Proportion(1, 1), "nobody says what captions name"
+    metric.update(logits, truth, [("direction",)])
+    found = metric.compute().accuracy
+    assert found["subject"] == Proportion(0, 0) and found["direction"] == Proportion(1, 1)
+
+
+def test_floors_of_many_clips_are_of_many_pairs() -> None:
+    assert _shifts(0) == _shifts(1) == [] and _shifts(2) == [1] and _shifts(5) == [1, 2, 3, 4]
+    many = _shifts(5001)
+    assert len(set(many)) == MOST_SHIFTS and many[0] == 1 and many[-1] == 5000
 
 
 def test_wilson_intervals() -> None:

@@ -67,3 +67,5 @@ def test_degrading_keeps_shape_brightness_and_direction(squares: Squares) -> Non
 def test_attributes_are_what_occurs() -> None:
     truths = [{"subject": "zebra", "mood": "calm"}, {"subject": "lion", "place": "hill"}, {"place": "plain"}, {}]
     assert collect_attributes(truths) == {"place": ["hill", "plain"], "subject": ["lion", "zebra"]}
+    with pytest.raises(ValueError, match="an attribute is called 'all'"):
+        collect_attributes([{"all": "a"}, {"all": "b"}])

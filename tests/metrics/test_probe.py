@@ -108,6 +108,17 @@ def test_every_kind_has_the_same_interface(name: str, squares: Squares, tmp_path
     assert torch.allclose(loaded.features(video), features, atol=1e-5)
 
 
+def test_attributes_may_be_called_anything(tmp_path: Path) -> None:
+    names = ("type", "shot.type", "half", "day time", "colour")
+    probe = Probe(attributes={name: ["a", "b"] for name in names}, width=4)
+    found = probe.predict(torch.zeros(1, 3, 4, 16, 16))
+    assert tuple(found) == names and {value.shape for value in found.values()} == {(1, 2)}
+    probe.save(tmp_path / "probe.safetensors")
+    again = Probe.load(tmp_path / "probe.safetensors").predict(torch.zeros(1, 3, 4, 16, 16))
+    assert all(torch.equal(found[name], again[name]) for name in names)
+    assert "heads.colour.weight" in probe.state_dict(), "as in files of before"
+
+
 def test_the_kinds_share_no_network() -> None:
     assert len({type(Probe(attributes={"a": ["x", "y"]}, name=name, width=4).body) for name in BODIES}) == len(BODIES)
     with pytest.raises(ValueError, match=r"there is no probe 'probe3'; choose from probe, probe2"):

@@ -52,6 +52,7 @@ def test_the_command_with_a_trials_parameters(tmp_path: Path):
         ({"min": 1, "max": 4}, Range(1, 4)),
         ({"min": 0.0, "max": 4}, Range(0.0, 4.0)),
         ({"min": 1e-4, "max": 1e-2, "distribution": "log_uniform_values"}, Range(1e-4, 1e-2, log=True)),
+        ({"min": "1e-4", "max": "2e+1"}, Range(1e-4, 20.0)),
         ({"min": 0.0, "max": 1.0, "q": 0.25, "distribution": "q_uniform"}, Range(0.0, 1.0, step=0.25)),
         ({"min": 8, "max": 64, "q": 8, "distribution": "q_uniform"}, Range(8, 64, step=8)),
     ],

@@ -88,7 +88,9 @@ def test_a_sweep_of_which_nothing_can_come_ends(monkeypatch: pytest.MonkeyPatch)
     spec = {"generator.widht": {"min": 0.1, "max": 0.9}}
     plan = plan_of(method="random", parameters=spec)  # no run_cap
     for tries in (1, 2):  # given again, as when it was mended
-        with pytest.raises(ConfigError, match=r"the first 3 trials have all failed with: generator: .*; mend that"):
+        with pytest.raises(
+            ConfigError, match=r"the first 3 trials have all failed with: generator: .*; mend that, delete .*, for"
+        ):
             worker.work(worker.open_sweep(plan))
         assert len(runs.started) == 3 * tries
     runs.value = lambda s: f"t2vgan: error: {s['generator.widht']} is too much"  # each in words of its own
@@ -304,3 +306,10 @@ def test_a_sweep_that_asks_for_something_else_is_another_sweep():
 
 def test_lists_have_their_places_on_the_page():
     assert report._places([[0.0, 0.9], [0.5, 0.9], [0.0, 0.9]]) == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("storage", ["sweep.db", "sqlite:////no/such/folder/sweep.db"])
+def test_a_record_that_cannot_be_opened_is_one_line(tmp_path: Path, storage: str):
+    plan = read_plan(file(tmp_path, method="grid", parameters={"seed": {"values": [0, 1]}}))
+    with pytest.raises(ConfigError, match=r"^--storage .*an address is such as sqlite:///sweep\.db$"):
+        worker.open_sweep(plan, folder=tmp_path, storage=storage)
