@@ -63,6 +63,11 @@ class ClipsDataModule(L.LightningDataModule):
             self._datasets[split, limit] = self.make(split, limit)
         return self._datasets[split, limit]
 
+    def looked_at(self) -> dict[str, str]:
+        """By split: how many clips, and what changes with whatever changes one of them."""
+        sets = {"train": self.dataset("train", self.limit), "val": self.dataset("val", self.data.val_clips)}
+        return {split: f"{len(clips):,} clips ({clips.fingerprint[:8]})" for split, clips in sets.items()}
+
     def prepare_data(self) -> None:
         """Makes what training and validation need; ValueError where that is too little to train."""
         self.enough()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -64,13 +66,16 @@ def check_rates(checkpoint: Path, saved: dict[str, Any], experiment: Experiment)
         )
 
 
-def told(saved: dict[str, Any], config: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def told(
+    saved: dict[str, Any], config: dict[str, Any], now: dict[str, Any], clips: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """What has changed since the checkpoint, in a line each.
 
     Args:
         saved: what `check_fits` has found there, nothing for a run that begins.
         config: the experiment now, as plain values.
         now: `devices.computed`.
+        clips: what is looked at, by split (`ClipsDataModule.looked_at`).
     """
     lines = []
     if differing := resume.differences(saved["config"], config) if "config" in saved else {}:
@@ -79,4 +84,11 @@ def told(saved: dict[str, Any], config: dict[str, Any], now: dict[str, Any]) -> 
     if changed := [key for key in now if before.get(key, now[key]) != now[key]]:
         what = ", ".join(f"{key} {now[key]} ({before[key]} so far)" for key in changed)
         lines.append(f"goes on with {what}: {AS_BEFORE}; what is computed agrees to rounding, no longer bit by bit")
+    there = saved.get("clips", {})
+    if changed := [split for split in clips if there.get(split, clips[split]) != clips[split]]:
+        what = ", ".join(f"{split} {clips[split]}, {there[split]} so far" for split in changed)
+        lines.append(
+            f"goes on with other clips than so far: {what}; order, noise and frames are not those of a run that never "
+            "stopped, and validations before were of other clips"
+        )
     return lines

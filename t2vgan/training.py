@@ -218,7 +218,9 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
         parts.game.graphs = Graphs(parts.game)
     if lightning.is_global_zero:
         says = [f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}"]
-        says += [began] * bool(began) + going_on.told(saved, to_dict(experiment), computed(lightning))
+        says += [began] * bool(began) + going_on.told(
+            saved, to_dict(experiment), computed(lightning), parts.data.looked_at()
+        )
         print(*says, sep="\n")
     train(lightning, parts, checkpoint)
     if lightning.is_global_zero:

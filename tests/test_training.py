@@ -279,6 +279,10 @@ def test_what_is_no_longer_as_it_was_is_said():
     saved = {"config": to_dict(load("smoke")), "computed": then}
     same = to_dict(load("smoke", ["trainer.devices=2", "run_dir=elsewhere"]))
     assert going_on.told({}, same, then) == going_on.told(saved, same, then) == []
+    clips = {"train": "5 clips (ab)", "val": "2 clips (cd)"}
+    assert going_on.told({**saved, "clips": clips}, same, then, clips) == going_on.told(saved, same, then, clips) == []
+    (line,) = going_on.told({**saved, "clips": clips}, same, then, {**clips, "train": "4 clips (ef)"})
+    assert "other clips than so far: train 4 clips (ef), 5 clips (ab) so far; order" in line and "2 clips" not in line
     (line,) = going_on.told(saved, same, {**then, "processes": 2, "threads": 1})
     assert line.startswith("goes on with processes 2 (1 so far), threads 1 (2 so far): the same clips, captions, noise")
     assert line.endswith("no longer bit by bit")

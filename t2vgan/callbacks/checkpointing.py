@@ -58,13 +58,17 @@ class Checkpointing(Checkpoint):
         self.owed, self.kept, self.records, self.computed = owed, kept, records, computed
         self._saved_at = self._tried_at = 0  # clips seen
         self._computed: dict[str, Any] = {}
+        self._clips: dict[str, str] = {}  # of the data set, for a run that goes on to say that it has changed
 
     def state_dict(self) -> dict[str, Any]:
-        return {"config": self.config, "computed": self._computed, "records": self.records()}
+        told = {"computed": self._computed, "clips": self._clips}
+        return {"config": self.config, **told, "records": self.records()}
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._saved_at = self._tried_at = pl_module.seen
         self._computed = self.computed(trainer)
+        if looked_at := getattr(getattr(trainer, "datamodule", None), "looked_at", None):
+            self._clips = looked_at()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         over = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
