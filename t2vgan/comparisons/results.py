@@ -31,9 +31,12 @@ class Results:
         found = read(self.path(job))
         if found is not None:
             if found["digest"] != job.digest:
+                why = f"made with other settings than {job.file} now has"
+                if found["factor"] != job.factor:
+                    why = f"made at {found['factor']:g} times the arm's rates, and the search now says {job.factor:g}"
                 raise ConfigError(
-                    f"{self.path(job)}: made with other settings than {job.file} now has: delete it and its run in "
-                    "runs/compare to train this arm anew, or take the change back"
+                    f"{self.path(job)}: {why}: delete it and its run in runs/compare to train this arm anew, or take "
+                    "the change back"
                 )
             return found
         for path in sorted(self.root.glob(f"*/{job.name.split('.', 1)[0]}.*.json")):

@@ -92,6 +92,12 @@ def test_a_best_rate_at_the_end_of_those_tried_is_looked_beyond(study: Study, re
     assert tried()[-1] == 0.25
 
 
+def test_a_run_at_a_rate_that_is_no_longer_the_best_is_told(study: Study, results: Results, made: Made):
+    results.write(study.run("ours", 1, 1.0), made(accuracy=0.1, fd=90.0, seconds=1.0))
+    with pytest.raises(ConfigError, match=r"seed1\.json: made at 1 times the arm's rates, and the search now says 4: "):
+        results.of(study.run("ours", 1, 4.0))
+
+
 def test_a_search_is_decided_by_three_validations(study: Study, results: Results, made: Made):
     for job, values in zip(study.searches("ours"), ([0.0, 60.0, 60.0, 60.0], [90.0, 90.0, 90.0, 10.0]), strict=True):
         found = made(accuracy=0.1, fd=values[-1], seconds=1.0)
