@@ -44,15 +44,21 @@ def usable(
     """The clips that are not in quarantine; and the key and reason of those that are."""
     if not listed:
         return list(clips), {}
-    by_key = {entry["key"]: entry for entry in listed}
-    out = {
-        clip.key: str(entry.get("reason") or "listed")
-        for clip in clips
-        if (entry := by_key.get(clip.key))
-        and entry.get("bytes") in (None, byte_count(clip))
-        and ("content" not in entry or entry["content"] == content(clip))
-    }
-    return [clip for clip in clips if clip.key not in out], out
+    by_key: dict[str, list[dict[str, Any]]] = {}  # manifests of several splits may use a key twice
+    for entry in listed:
+        by_key.setdefault(entry["key"], []).append(entry)
+    kept, out = [], {}
+    for clip in clips:
+        if entry := next((each for each in by_key.get(clip.key, ()) if _is_of(each, clip)), None):
+            out[clip.key] = str(entry.get("reason") or "listed")
+        else:
+            kept.append(clip)
+    return kept, out
+
+
+def _is_of(entry: dict[str, Any], clip: CaptionedClip) -> bool:
+    same_size = entry.get("bytes") in (None, byte_count(clip))
+    return same_size and ("content" not in entry or entry["content"] == content(clip))
 
 
 def tell(folder: Path, out: dict[str, str]) -> None:

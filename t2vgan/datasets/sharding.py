@@ -10,12 +10,13 @@ A video that several clips are parts of is stored once. Nothing is encoded anew.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
 import shutil
 import tarfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,12 @@ def clips_with_splits(path: Path) -> list[tuple[CaptionedClip, str]]:
         pairs += [(clip, file.stem) for clip in read_manifest(file).clips]
     if not pairs:
         raise ValueError(f"{path}: no such data set: neither a folder of captioned videos nor a manifest")
-    return _usable(path, pairs)
+    pairs = _usable(path, pairs)
+    counts = Counter(clip.key for clip, _ in pairs)  # an index has one list of keys, manifests one each
+    return [
+        (dataclasses.replace(clip, key=f"{split}/{clip.key}") if counts[clip.key] > 1 else clip, split)
+        for clip, split in pairs
+    ]
 
 
 def _usable(home: Path, pairs: list[tuple[CaptionedClip, str]]) -> list[tuple[CaptionedClip, str]]:

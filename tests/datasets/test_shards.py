@@ -350,3 +350,14 @@ def test_shards_in_a_bucket(shards: Path, monkeypatch: pytest.MonkeyPatch) -> No
             Shards(root="s3://lions/none", **VIEW)
     finally:
         server.stop()
+
+
+def test_manifests_of_two_splits_may_number_their_lines_alike(source: Path, tmp_path: Path) -> None:
+    for split, number in (("train", 0), ("val", 1)):
+        row = {"video": str(source / "clips" / f"clip{number:02}.mp4"), "caption": f"clip {number}", "key": "0"}
+        (tmp_path / f"{split}.jsonl").write_text(json.dumps({**row, "video": f"clip{number:02}.mp4"}) + "\n")
+        (tmp_path / f"clip{number:02}.mp4").symlink_to(row["video"])
+    write_shards(clips_with_splits(tmp_path), tmp_path / "shards", shard_bytes=10**6)
+    for split, caption in (("train", "clip 0"), ("val", "clip 1")):
+        packed = Shards(root=tmp_path / "shards", split=split, **VIEW)
+        assert [(packed[i].key, packed[i].caption) for i in range(len(packed))] == [(f"{split}/0", caption)]

@@ -112,11 +112,10 @@ def summary(clips: Sequence[Checked], wanted: Wanted) -> dict[str, Any]:
 
 def put_in_quarantine(found: Found, clips: Sequence[Checked], also: Sequence[str] = ()) -> int:
     """Lists what is unusable, and the clips with the findings `also`. Returns how many; a mended set loses its list."""
-    by_key = {clip.key: clip for clip in found.clips}
     out = [
-        {"key": clip.key, "reason": _reason(clip, also), "bytes": clip.byte_count, "content": content(by_key[clip.key])}
-        for clip in clips
-        if clip.key in by_key and clip.captions and (_refused(clip) or set(also) & set(clip.findings))
+        {"key": clip.key, "reason": _reason(clip, also), "bytes": clip.byte_count, "content": content(own)}
+        for clip, own in zip(clips, found.clips, strict=False)  # after them come those that are no clips
+        if clip.captions and (_refused(clip) or set(also) & set(clip.findings))
     ]
     quarantine.write(found.home, out, looked_at={clip.key for clip in clips})
     return len(out)

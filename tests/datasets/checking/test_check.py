@@ -288,3 +288,19 @@ def test_names_that_are_not_utf8_end_no_check(tmp_path: Path) -> None:
     put_in_quarantine(Found(tmp_path, [CaptionedClip(str(tmp_path), name, ("x",), name)]), [clip])
     assert quarantine.entries(tmp_path)[0]["key"] == name
     assert json.loads(write_report(tmp_path, {"clips": [name]}).read_text()) == {"clips": [name]}
+
+
+def test_a_key_that_two_manifests_use_is_that_of_two_clips(tmp_path: Path) -> None:
+    for seed in range(4):
+        write_mp4(tmp_path / f"good{seed}.mp4", texture(seed), fps=24)
+    (tmp_path / "bad.mp4").write_text("no video")
+    for split, videos in (("train", ("bad", "good0", "good2")), ("val", ("good1", "good3"))):
+        rows = [{"video": f"{v}.mp4", "caption": f"a {v} {split}", "key": str(i)} for i, v in enumerate(videos)]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    looked_at = found_in(tmp_path)
+    assert put_in_quarantine(looked_at, checked(looked_at, WANTED, processes=1)) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = {split: Manifest(root=tmp_path, split=split).clips for split in ("train", "val")}
+    assert {clip.video for clip in found["train"]} == {"good0.mp4", "good2.mp4"}
+    assert {clip.video for clip in found["val"]} == {"good1.mp4", "good3.mp4"}
