@@ -141,14 +141,14 @@ def _make(dataset: Any, frames_file: Path, processes: int) -> None:
     done = _still_true(there, dataset)
     if len(done) >= len(dataset):
         return
-    if len(done) < len(there):  # another process may have the file mapped: that one keeps what it has
-        with written_whole(frames_file) as part, frames_file.open("rb") as old, part.open("wb") as new:
-            for entry in done:
-                new.write(old.read(_byte_count([entry])))
     picture = next((entry["shape"][1:] for entry in done if "shape" in entry), None)
     lines_file = frames_file.with_suffix(".jsonl")
     with written_whole(lines_file) as part:
         part.write_text("".join(json.dumps(entry) + "\n" for entry in done))  # without what was half-written
+    if len(done) < len(there):  # another process may have the file mapped: that one keeps what it has
+        with written_whole(frames_file) as part, frames_file.open("rb") as old, part.open("wb") as new:
+            for entry in done:
+                new.write(old.read(_byte_count([entry])))
     with frames_file.open("ab") as pixels, lines_file.open("a") as lines:
         pixels.truncate(_byte_count(done))
         waiting: list[str] = []

@@ -151,7 +151,7 @@ class AttributeAccuracy(PreciseMetric):
         if len(predicted) != len(true):
             raise ValueError(f"{len(predicted)} rows of logits for {len(true)} clips")
         told = torch.tensor([[name in of_clip for name in self.attributes] for of_clip in named or [()] * len(true)])
-        parts = [part.to(predicted.device, torch.int32) for part in (predicted, true, told)]
+        parts = [part.to(self.device, torch.int32) for part in (predicted, true, told)]
         self.seen.append(torch.cat(parts, 1))
 
     def compute(self) -> Judgement:
