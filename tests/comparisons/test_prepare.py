@@ -112,12 +112,16 @@ def test_vectors_are_made_for_the_arms_that_are_asked_for(
     prepare.make_vectors(fewer)  # of files from before there were notes nothing is known
 
 
-def test_nothing_is_made_for_arms_that_are_finished(folder: Path, tmp_path: Path, whole: Results):
+def test_nothing_is_made_for_arms_that_are_finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with (folder / "study.yaml").open("a") as file:
         file.write("vectors: {no/such/folder.txt: word2vec}\n")
     with (folder / "other.yaml").open("a") as file:
         file.write("text: {vectors: no/such/folder.txt}\n")
-    prepare.make_vectors(read_study(folder, overrides=SMALL), {})
+    monkeypatch.chdir(tmp_path)
+    study = read_study(folder, overrides=SMALL)
+    prepare.make_vectors(study, ["ours"])
+    assert not Path("no").exists(), "other is finished, and the only one that reads them"
+    assert prepare.made_vectors(study) == {Path("no/such/folder.txt"): "word2vec"}
 
 
 def test_the_judge_is_packed_where_there_is_one(small: Study, tmp_path: Path):
