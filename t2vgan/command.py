@@ -4,6 +4,7 @@ t2vgan is one line too."""
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -19,6 +20,7 @@ def run_command(main: Callable[[], None]) -> None:
 
     `T2VGAN_TRACEBACK=1` shows where it came from, for people who work on t2vgan itself.
     """
+    escape_what_cannot_be_printed()
     before, traced = warnings.formatwarning, bool(os.environ.get("T2VGAN_TRACEBACK"))
     if not traced:
         warnings.formatwarning = _in_one_line(before)
@@ -37,6 +39,13 @@ def run_command(main: Callable[[], None]) -> None:
         raise SystemExit(2) from None
     finally:
         warnings.formatwarning = before
+
+
+def escape_what_cannot_be_printed() -> None:
+    """File names need not be UTF-8, and a screen need not know every letter: neither ends a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _in_one_line(otherwise: Callable[..., str]) -> Callable[..., str]:

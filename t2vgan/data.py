@@ -9,7 +9,6 @@ python -m t2vgan.data shard data/mine -o shards/mine                      # into
 from __future__ import annotations
 
 import argparse
-import io
 import re
 import sys
 from pathlib import Path
@@ -202,15 +201,7 @@ def refuse_addresses(args: argparse.Namespace) -> None:
             raise ValueError(f"{address}: {args.command} reads local folders: copy it here first")
 
 
-def escape_what_cannot_be_printed() -> None:
-    """File names need not be UTF-8, and a screen need not know every letter: neither ends a command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def main() -> None:
-    escape_what_cannot_be_printed()
     args = arguments()
     refuse_addresses(args)
     {"import": import_command, "check": check_command, "shard": shard_command}[args.command](args)

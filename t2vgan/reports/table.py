@@ -27,7 +27,7 @@ def show(report: Figures) -> None:
         if "warning" in figures:
             console.print(f"[red]{figures['warning']}[/]")
         if figures["left_out"]:
-            first = escape(printable(figures["left_out"][0]))
+            first = escape(figures["left_out"][0])
             console.print(f"[red]{len(figures['left_out'])} clips could not be read[/], the first: {first}")
 
 
@@ -65,9 +65,4 @@ def table(title: str, header: list[str], found: list[list[Any]]) -> Table:
 def cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and not is_number(value)):
         return ""
-    return number(value) if isinstance(value, float) else printable(str(value))
-
-
-def printable(text: str) -> str:
-    """File names may hold what is no text."""
-    return text.encode(errors="backslashreplace").decode()
+    return number(value) if isinstance(value, float) else str(value)
