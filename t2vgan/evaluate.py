@@ -46,7 +46,7 @@ def arguments() -> argparse.Namespace:
     add("--frames", type=int, default=16, help="with --generated: frames per clip (default: 16)")
     add("--duration_s", type=float, default=2.0, help="with --generated: seconds per clip (default: 2)")
     add("--compare", type=Path, nargs="+", metavar="RUN", help="two or more evaluated runs, clip by clip")
-    folder = "default: evaluation/ in the run folder; evaluation/<split>_first_<N> for a part of it"
+    folder = "default: evaluation/ in the run folder; evaluation/<split>_first_<N>_quick for a part of it"
     add("--output", type=Path, metavar="DIR", help=folder)
     return parser.parse_args()
 
@@ -111,7 +111,8 @@ def sources(args: argparse.Namespace) -> tuple[dict[str, Any], Path | None, Path
     from t2vgan.reports.folder import folder_source
     from t2vgan.reports.sources import model_source
 
-    part = Path("_".join([*(args.split or []), *([f"first_{args.num_clips}"] if args.num_clips else [])]) or ".")
+    shorter = [f"first_{args.num_clips}"] * bool(args.num_clips) + ["quick"] * args.quick
+    part = Path("_".join([*(args.split or []), *shorter]) or ".")  # a shorter look replaces no whole one
     if args.generated:
         view = {"size": args.size, "frames": args.frames, "duration_s": args.duration_s}
         judges = None if args.quick else (args.output or args.generated / "evaluation") / "judges"

@@ -100,6 +100,17 @@ def _told() -> Any:
     return box[0][0]
 
 
+def gathered(found: T) -> list[T]:
+    """What every process of the run has found, in the order of their ranks, on each of them."""
+    import torch
+
+    if not torch.distributed.is_initialized():
+        return [found]
+    of_all: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(of_all, found)
+    return of_all
+
+
 @contextlib.contextmanager
 def first_one_alone() -> Iterator[None]:
     """Rank 0 goes through the body first, the others when it is through: it makes files that they then find.

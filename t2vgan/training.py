@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ from t2vgan.devices import (
 )
 from t2vgan.graphs import Graphs
 from t2vgan.reports import page
-from t2vgan.system import as_json
+from t2vgan.system import as_json, written_whole
 from t2vgan.tracking import cut, finish_timeout, lengths, loggers, wandb_offline
 
 
@@ -222,13 +223,31 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
             saved, to_dict(experiment), computed(lightning), parts.data.looked_at()
         )
         print(*says, sep="\n")
-    train(lightning, parts, checkpoint)
+    skipped = [parts.data.skipped]
+    try:
+        train(lightning, parts, checkpoint)
+        skipped = ranks.gathered(parts.data.skipped)
+    finally:
+        if lightning.is_global_zero:
+            note_skipped(run_dir, skipped)
     if lightning.is_global_zero:
-        if parts.data.skipped:
-            (run_dir / "skipped.json").write_text(as_json(parts.data.skipped, indent=1) + "\n")
-            print(f"{len(parts.data.skipped)} clips could not be used: {run_dir / 'skipped.json'} says why")
         ended(run_dir, int(parts.game.clips_seen))
     return run_dir
+
+
+def note_skipped(run_dir: Path, found: Sequence[dict[str, str]]) -> None:
+    """Adds the clips that each process could not use, and why, to those of the run's earlier parts."""
+    path = run_dir / "skipped.json"
+    try:
+        whole = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        whole = {}
+    for of_a_rank in found:
+        whole |= of_a_rank
+    if whole:
+        with written_whole(path) as part:
+            part.write_text(as_json(whole, indent=1) + "\n")
+        print(f"{len(whole)} clips could not be used: {path} says why")
 
 
 def run_page(run_dir: Path) -> str:

@@ -37,7 +37,7 @@ def test_tables_files_and_an_unfinished_look_that_overwrites_nothing(
     call(monkeypatch, "--checkpoint", run, "--split", "test", "--num_clips", 18, "--quick", "--devices", 1)
     told = capsys.readouterr().out
     assert "test, 18 clips" in told and "fd_probe" in told and "subject" in told and "controls" in told
-    folder = run / "evaluation" / "test_first_18"
+    folder = run / "evaluation" / "test_first_18_quick"
     assert {file.name for file in folder.iterdir()} == {"metrics.json", "report.html", "clips_test.npz"}
     report = json.loads((folder / "metrics.json").read_text())
     assert report["protocol"]["generated"].endswith("00000/checkpoints/generator.safetensors")

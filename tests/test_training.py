@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -368,3 +369,12 @@ def test_averages_that_a_run_begins_with_are_not_forgotten(tmp_path: Path):
     for overrides, rampup in (([], 0.1), (["start=pretrained"], float("inf"))):
         ema = training.callbacks(load("smoke", overrides), tmp_path, EffNetFeatures())[0]
         assert isinstance(ema, EMA) and ema.rampup == rampup
+
+
+def test_clips_that_could_not_be_used_are_noted_by_all_processes_and_parts_of_a_run(tmp_path: Path):
+    training.note_skipped(tmp_path, [{}, {}])
+    assert not list(tmp_path.iterdir())
+    training.note_skipped(tmp_path, [{"a": "it is empty"}, {"b": "it is damaged"}])
+    training.note_skipped(tmp_path, [{"c": "it is short"}])
+    found = json.loads((tmp_path / "skipped.json").read_text())
+    assert found == {"a": "it is empty", "b": "it is damaged", "c": "it is short"}

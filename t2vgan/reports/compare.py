@@ -82,9 +82,10 @@ def common_splits(runs: Sequence[Path]) -> list[str]:
     for run in runs:
         files = sorted(evaluation(run).glob("clips_*.npz"))
         if not files:
-            raise ValueError(
-                f"{run}: it has not been evaluated yet; first: python -m t2vgan.evaluate --checkpoint {run}"
-            )
+            how = f"python -m t2vgan.evaluate --checkpoint {run}"
+            if parts := sorted(file.parent for file in evaluation(run).glob("*/clips_*.npz")):
+                raise ValueError(f"{run}: only a part has been evaluated: name its folder, {parts[0]}, or first: {how}")
+            raise ValueError(f"{run}: it has not been evaluated yet; first: {how}")
         found.append([file.stem.removeprefix("clips_") for file in files])
     common = [split for split in found[0] if all(split in others for others in found[1:])]
     if not common:

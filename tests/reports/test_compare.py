@@ -75,6 +75,11 @@ def test_runs_that_cannot_be_compared_are_refused(key: str, value: str):
 
 
 def test_runs_without_an_evaluation_are_named(tmp_path: Path):
+    part = tmp_path / "other" / "evaluation" / "quick"
+    part.mkdir(parents=True)
+    (part / "clips_test.npz").touch()
+    with pytest.raises(ValueError, match="only a part has been evaluated: name its folder, "):
+        common_splits([tmp_path / "other"])
     with pytest.raises(ValueError, match="has not been evaluated yet"):
         common_splits([tmp_path])
 
