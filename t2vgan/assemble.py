@@ -221,8 +221,8 @@ def model(experiment: Experiment, pipeline: TextPipeline, *, to_train: bool = Tr
         if all(p.dim() != 5 for p in part.parameters()):
             part.to(memory_format=torch.channels_last)
     for name, critic in critics.items():
-        if critic.frames is not None and critic.frames > clip.frames:
-            raise ConfigError(f"discriminators.{name}.frames is {critic.frames}, but clip.frames is {clip.frames}")
+        if critic.frames is not None and not 1 <= critic.frames <= clip.frames:
+            raise ConfigError(f"discriminators.{name}.frames is {critic.frames}: take 1 to {clip.frames} (clip.frames)")
     return T2VGAN(
         config=experiment,
         text_pipeline=pipeline,

@@ -289,6 +289,7 @@ def _check_values(e: Experiment) -> None:
         "clip.duration_s": e.clip.duration_s,
         "data.batch": e.data.batch,
         "data.val_clips": e.data.val_clips,
+        "samples.count": e.samples.count,
         "samples.every_clips": e.samples.every_clips,
         "evaluation.every_clips": e.evaluation.every_clips,
         "ema.halflife_clips": e.ema.halflife_clips,
@@ -306,6 +307,8 @@ def _check_values(e: Experiment) -> None:
             raise ConfigError(f"{key} is {value}: it must be greater than 0")
     if e.trainer.threads < 0:
         raise ConfigError(f"trainer.threads is {e.trainer.threads}: a number of threads, or 0 to leave it as it is")
+    if e.ema.rampup < 0:
+        raise ConfigError(f"ema.rampup is {e.ema.rampup}: a share of the clips seen, at least 0")
     if e.clip.size not in (16, 32, 64, 128, 256):
         raise ConfigError(f"clip.size is {e.clip.size}: generators double their pixels, so take 16, 32, 64, 128 or 256")
     for key, optim in (("g_optim", e.g_optim), ("d_optim", e.d_optim)):

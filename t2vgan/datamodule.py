@@ -90,6 +90,17 @@ class ClipsDataModule(L.LightningDataModule):
         sets = self.dataset("train", self.limit), self.dataset("val", self.data.val_clips)
         return sorted({caption for data in sets for caption in data.captions()})
 
+    def first(self, count: int) -> list[Sample]:
+        """The first so many clips of validation that can be used: the same ones on any number of devices."""
+        data = self.dataset("val", self.data.val_clips)
+        found: list[Sample] = []
+        for item in map(Fixed(data, self._shape()).__getitem__, range(len(data))):
+            self._note(item.skipped)
+            found += [item.sample] if item.sample is not None else []
+            if len(found) == count:
+                break
+        return found
+
     def train_dataloader(self) -> ClipLoader:
         """Shuffled, `data.batch` clips over all ranks, the incomplete last batch left out."""
         data = self.enough()

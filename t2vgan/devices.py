@@ -32,12 +32,14 @@ def settled(experiment: Experiment, val_clips: int, game: nn.Module | None = Non
     mixing = (name for name, part in parts if isinstance(part, _BatchNorm) or getattr(part, "mixes_clips", False))
     normed = next(mixing, None)
     if normed is not None:
-        if settings.devices not in ("auto", 1, "1") or settings.nodes > 1 or settings.accumulate > 1:
+        several = settings.devices != "auto" and not one_device(settings.devices)
+        if several or settings.nodes > 1 or settings.accumulate > 1:
             raise ConfigError(
                 f"{normed} takes statistics over the batch, so that this model needs all of it in one place: set "
                 "trainer.devices=1 trainer.nodes=1 trainer.accumulate=1"
             )
-        return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=1))
+        devices = 1 if settings.devices == "auto" else settings.devices
+        return dataclasses.replace(experiment, trainer=dataclasses.replace(settings, devices=devices))
     if settings.devices != "auto":
         if on_cpu(experiment) and isinstance(settings.devices, int) and settings.devices > cores():
             rank_zero_warn(f"trainer.devices is {settings.devices}: so many processes share {cores()} cores here")
@@ -112,8 +114,13 @@ def check_compilable(experiment: Experiment) -> None:
     """ConfigError for an exact penalty: a compiled critic has no second derivative, on some torch without a word."""
     for key, options in experiment.losses.items():
         exact = not isinstance(options, dict) or options.get("method", "exact") == "exact"
-        if experiment.trainer.compile and key.split("/")[-1] in ("r1", "r2") and exact:
+        exact = exact and key.split("/")[-1] in ("r1", "r2") and bool(weight_of(options))
+        if experiment.trainer.compile and exact:
             raise ConfigError(f"trainer.compile: losses.{key} has to be computed by differences: method: finite")
+
+
+def weight_of(options: Any) -> int | float:
+    return options.get("weight", 1) if isinstance(options, dict) else options
 
 
 def shareable(experiment: Experiment, ranks: int) -> bool:
@@ -137,19 +144,29 @@ def check_accumulable(experiment: Experiment) -> None:
             f"data.batch = {batch} cannot be shared equally by trainer.accumulate = {steps} micro-batches"
         )
     for key, options in experiment.losses.items():
-        weight = options.get("weight", 1.0) if isinstance(options, dict) else options
-        if steps > 1 and weight and key.split("/")[-1] == "mirror":
+        if steps > 1 and weight_of(options) and key.split("/")[-1] == "mirror":
             raise ConfigError(
                 f"trainer.accumulate: losses.{key} compares a clip with the whole batch, which is never there at once; "
                 f"set its weight to 0, or share the batch among devices instead"
             )
 
 
-def graphs_fit(experiment: Experiment, device: torch.device) -> bool:
-    """Whether rounds are played as CUDA graphs: of one process, which exchanges nothing, and of whole batches."""
+def graphs_fit(experiment: Experiment, device: torch.device, game: nn.Module) -> bool:
+    """Whether rounds are played as CUDA graphs: of one process, which exchanges nothing, of whole batches, and of parts
+    none of which `reads_numbers` of tensors in the middle of a round.
+    """
     settings = experiment.trainer
-    one = settings.devices in (1, "1") and settings.nodes == 1 and settings.accumulate == 1
-    return settings.graphs and one and device.type == "cuda"
+    if not (settings.graphs and device.type == "cuda"):
+        return False
+    reading = next((name for name, part in game.named_modules() if getattr(part, "reads_numbers", False)), None)
+    if reading is not None:
+        rank_zero_warn(f"trainer.graphs: {reading} reads numbers in the middle of a round; none are captured")
+    return reading is None and one_device(settings.devices) and settings.nodes == 1 and settings.accumulate == 1
+
+
+def one_device(devices: int | str | list[int]) -> bool:
+    """Of `trainer.devices`: a list of one, such as `[0]`, says which."""
+    return devices in (1, "1") or (not isinstance(devices, int | str) and len(devices) == 1)
 
 
 def compile_parts(game: nn.Module) -> None:

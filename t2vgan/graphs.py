@@ -183,7 +183,9 @@ class Captured:
             round_()
             self.settle()
 
+        earlier, self.game.latest = self.game.latest, {}
         self.replay = self.graphs.record(play)
+        self.latest, self.game.latest = self.game.latest, earlier
 
     def play(self, clips: Clips, heard: Heard) -> None:
         self.settle()  # somebody may have put others in their place since
@@ -198,9 +200,11 @@ class Captured:
             copy(self.values, onto(now, self.values.device))
         self.game.reseed()
         self.game.signs.update(self.signs)
-        self.game.latest |= self.latest
+        # Values of losses that other graphs compute stay what these have found.
+        earlier, self.game.latest = self.game.latest, self.latest
         self.replay()
-        self.signs, self.latest = dict(self.game.signs), dict(self.game.latest)
+        self.signs, self.latest = dict(self.game.signs), self.game.latest
+        self.game.latest = earlier | self.latest
 
     @torch.no_grad()
     def settle(self) -> None:

@@ -44,6 +44,7 @@ from t2vgan.devices import (
     compile_parts,
     computed,
     graphs_fit,
+    one_device,
     precision,
     set_up,
     settled,
@@ -61,7 +62,7 @@ def trainer(
     """The Trainer of the run. Its one global step is one round of the game, i.e. `data.batch` clips."""
     quiet_lightning()
     settings = experiment.trainer
-    several = settings.devices not in (1, "1") or settings.nodes > 1
+    several = not one_device(settings.devices) or settings.nodes > 1
     steps, between = rounds_of(experiment)
     try:
         return L.Trainer(
@@ -215,7 +216,7 @@ def fit(experiment: Experiment, *, go_on: Path | None = None, fast_dev_run: bool
     lightning = trainer(
         experiment, run_dir, parts.extractor, rounds_done=saved.get("rounds", 0), fast_dev_run=fast_dev_run
     )
-    if graphs_fit(experiment, lightning.strategy.root_device):
+    if graphs_fit(experiment, lightning.strategy.root_device, parts.game):
         parts.game.graphs = Graphs(parts.game)
     if lightning.is_global_zero:
         says = [f"{experiment.name}: {run_dir}, {precision(experiment)} on {lightning.strategy.root_device}"]

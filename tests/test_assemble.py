@@ -98,7 +98,11 @@ def test_a_judge_that_cannot_be_trained_is_told_before_clips_are_drawn(asked: st
         ),
         (
             {"discriminators": {"frames": {**FRAMES, "frames": 9}}, "losses": LOSSES},
-            "discriminators.frames.frames is 9, but clip.frames is 8",
+            "discriminators.frames.frames is 9: take 1 to 8 (clip.frames)",
+        ),
+        (
+            {"discriminators": {"frames": {**FRAMES, "frames": 0}}, "losses": LOSSES},
+            "discriminators.frames.frames is 0: take 1 to 8 (clip.frames)",
         ),
         (
             {"discriminators": {"frames": None}},

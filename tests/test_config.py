@@ -243,12 +243,16 @@ def test_mistakes_on_the_command_line(override: str, expected: str):
     "key",
     [
         "clips", "clip.size", "clip.frames", "clip.duration_s", "data.batch", "samples.every_clips",
-        "evaluation.every_clips", "ema.halflife_clips",
+        "samples.count", "evaluation.every_clips", "ema.halflife_clips",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["0", "-2"])
 def test_what_has_to_be_positive(key: str, value: str):
     assert mistake("smoke", f"{key}={value}").startswith(f"{key} is {value}")
+
+
+def test_an_average_cannot_look_ahead():
+    assert mistake("smoke", "ema.rampup=-0.5").startswith("ema.rampup is -0.5")
 
 
 @pytest.mark.parametrize("betas", ["[0.5]", "[0.9,0.99,0.999]", "[0,1]", "[-0.1,0.9]"])

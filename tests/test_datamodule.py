@@ -209,6 +209,15 @@ def test_a_batch_of_training_is_whole_whatever_could_be_fetched() -> None:
     assert len(batch) == 8 and {index for index, _ in batch} == {0}
 
 
+def test_the_first_clips_are_the_same_on_any_number_of_devices() -> None:
+    for ranks in ((0, 1), (0, 2), (1, 2)):
+        data = module(val=Numbered(9, bad=(1, 4)), ranks=ranks)
+        with pytest.warns(UserWarning, match="clip1 is left out"):
+            assert [sample.index for sample in data.first(3)] == [0, 2, 3]
+        assert list(data.skipped) == ["clip1"], "no more clips are looked at than are needed"
+    assert len(module(val=Numbered(2)).first(3)) == 2
+
+
 def test_failing_clips_are_missing_from_validation() -> None:
     data = module(val=Numbered(9, bad=(1, 4, 5, 6, 7)))
     with pytest.warns(UserWarning, match="clip1 is left out"):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import traceback
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,11 @@ def start_of(game: T2VGAN, words: TextPipeline) -> dict[str, Tensor]:
 class Norms(L.Callback):
     def __init__(self) -> None:
         self.found: list[list[float]] = []
+        self.penalties: list[float] = []  # as they are logged: of this round or of the last that had one
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.found.append([float(pl_module.signs[f"{side}/grad_norm"]) for side in "gd"])
+        self.penalties.append(float(pl_module.latest["d/clip/r1"]))
 
 
 def test_rounds_from_the_tensors_of_a_graph_are_the_rounds_themselves(words: TextPipeline, make_clips: MakeClips):
@@ -124,6 +127,8 @@ def test_rounds_from_the_tensors_of_a_graph_are_the_rounds_themselves(words: Tex
     assert apart(state, again, start_of(plain, words)) < 0.02, "padded captions are summed in another order, no more"
     # Later norms of the generator's gradient only tell how rounding has grown: 0.001 to 0.25 within four rounds.
     assert norms_again.found[:3] == [pytest.approx(each, rel=1e-3) for each in norms.found[:3]]
+    assert norms_again.penalties == pytest.approx(norms.penalties, rel=0.3)
+    assert [a != b for a, b in pairwise(norms_again.penalties)] == [i % 2 == 1 for i in range(ROUNDS - 1)]
     assert signs_again.keys() == signs.keys()
     assert signs_again == pytest.approx(signs | {"g/grad_norm": signs_again["g/grad_norm"]}, rel=0.15, abs=0.02)
 

@@ -19,8 +19,9 @@ from t2vgan.callbacks.checkpointing import Checkpointing
 from t2vgan.callbacks.ema import EMA
 from t2vgan.callbacks.progress import ProgressBar
 from t2vgan.config import ConfigError, load, to_dict
-from t2vgan.devices import check_accumulable, check_compilable, check_shareable, precision, settled
+from t2vgan.devices import check_accumulable, check_compilable, check_shareable, graphs_fit, precision, settled
 from t2vgan.discriminators.stylegan_v import StyleganV
+from t2vgan.discriminators.tgan import TganVideo
 from t2vgan.metrics.effnet import EffNetFeatures
 from t2vgan.training import (
     claim_run_dir,
@@ -65,6 +66,7 @@ def test_compiled_critics_have_no_second_derivative():
     check_compilable(load("smoke", ["trainer.compile=true"]))
     with pytest.raises(ConfigError, match=r"losses.d/clip/r1 has to be computed by differences: method: finite"):
         check_compilable(load("smoke", ["trainer.compile=true", "losses.d/clip/r1.method=exact"]))
+    check_compilable(load("smoke", ["trainer.compile=true", "losses.d/clip/r1=0"]))
 
 
 def test_micro_batches_have_to_add_up_to_the_batch():
@@ -347,8 +349,21 @@ def test_models_that_take_means_over_the_batch_are_trained_in_one_place(monkeypa
         with pytest.raises(ConfigError, match=r"generator\.0 takes statistics over the batch"):
             settled(load("smoke", ["trainer.devices=1", asked]), 50, game)
     assert settled(load("smoke", ["trainer.devices=2"]), 50, torch.nn.ModuleDict()).trainer.devices == 2
+    assert settled(load("smoke", ["trainer.devices=[1]"]), 50, game).trainer.devices == [1], "which one, not how many"
     critic = torch.nn.ModuleDict({"critic": StyleganV(text_dim=8, size=16, width=4)})
     assert settled(load("smoke", ["trainer.devices=auto"]), 50, critic).trainer.devices == 1, "it has groups of clips"
+
+
+def test_graphs_are_for_one_gpu_and_for_parts_that_read_nothing_midway():
+    gpu, game = torch.device("cuda"), torch.nn.ModuleDict()
+    assert graphs_fit(load("smoke", ["trainer.graphs=true", "trainer.devices=1"]), gpu, game)
+    assert graphs_fit(load("smoke", ["trainer.graphs=true", "trainer.devices=[0]"]), gpu, game)
+    for other in ("trainer.devices=2", "trainer.devices=[0,1]", "trainer.accumulate=2", "trainer.graphs=false"):
+        assert not graphs_fit(load("smoke", ["trainer.graphs=true", "trainer.devices=1", other]), gpu, game)
+    asked = load("smoke", ["trainer.graphs=true", "trainer.devices=1"])
+    assert not graphs_fit(asked, torch.device("cpu"), game)
+    with pytest.warns(UserWarning, match=r"trainer\.graphs: critic reads numbers in the middle of a round"):
+        assert not graphs_fit(asked, gpu, torch.nn.ModuleDict({"critic": TganVideo(text_dim=8, size=16, width=4)}))
 
 
 def test_a_rehearsal_leaves_the_runs_own_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -20,7 +20,8 @@ class DivergedError(ValueError):
 
 
 class Recovery(Callback):
-    """After `max_skipped` rounds in a row without a finite gradient: weights, averages and optimisers of a good state.
+    """After `max_skipped` rounds in a row without a finite gradient, or where weights or statistics of batch norms that
+    are to be copied are not finite: weights, averages and optimisers of a good state.
 
     The module skips such rounds (`signs["*skipped"]` = 1), all ranks together, since they share the norm of the mean
     gradient; so they also go back together, each to its own copy. The state is copied when training starts and every
@@ -58,7 +59,8 @@ class Recovery(Callback):
         self._skipped = self._skipped + 1 if skipped else 0
         self._longest = max(self._longest, self._skipped)
         if self._skipped >= self.max_skipped:
-            self._go_back(trainer, pl_module, seen, ", ".join(skipped))
+            what = f"the gradient was not finite in {self.max_skipped} rounds in a row ({', '.join(skipped)})"
+            self._go_back(trainer, pl_module, seen, what)
         elif due(clips_seen=seen, clips=len(batch) * trainer.world_size, every=self.every_clips):
             self._keep(trainer, pl_module)
 
@@ -66,18 +68,19 @@ class Recovery(Callback):
         self._good = self._newest = None  # memory
 
     def _keep(self, trainer: Trainer, pl_module: Any) -> None:
-        if self._skipped or not healthy(trainer, pl_module):
+        if self._skipped:
             return
+        if not healthy(trainer, pl_module):  # as running statistics that met an infinite clip: no round is skipped
+            return self._go_back(trainer, pl_module, pl_module.seen, "weights or statistics were not finite")
         if self._longest < self.max_skipped / 2 and self._newest is not self._good:
             self._good, self._restored = self._newest, 0
         self._newest, self._longest = keep(trainer, pl_module), 0
 
-    def _go_back(self, trainer: Trainer, pl_module: Any, seen: int, players: str) -> None:
+    def _go_back(self, trainer: Trainer, pl_module: Any, seen: int, what: str) -> None:
         assert self._good is not None
         put_back(trainer, pl_module, self._good)
         self._newest, self._skipped, self._longest = self._good, 0, 0
         self._restored += 1
-        what = f"the gradient was not finite in {self.max_skipped} rounds in a row ({players})"
         if self._restored > RESTORATIONS:
             tell(trainer, self.folder, seen, f"training diverged: {what}")
             raise DivergedError(

@@ -101,14 +101,8 @@ def frames_of(video: Video) -> list[np.ndarray]:
 
 def first_clips(trainer: Trainer, count: int) -> tuple[list[str], list[np.ndarray]]:
     """Captions and frames of the first clips of `val`."""
-    captions: list[str] = []
-    frames: list[np.ndarray] = []
-    loader: Any = trainer.datamodule.val_dataloader() if trainer.datamodule is not None else []  # type: ignore[attr-defined]
-    for clips in loader:
-        captions += clips.captions
-        frames += frames_of(clips.video)
-        if len(captions) >= count:
-            break
-    if not captions:
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    samples = data.first(count) if data is not None else []
+    if not samples:
         raise ValueError("samples: there are no clips in val to take captions from; set samples.prompts")
-    return captions[:count], frames[:count]
+    return [sample.caption for sample in samples], [sample.video for sample in samples]

@@ -31,6 +31,7 @@ class TganVideo(nn.Module):
     """
 
     frames = None
+    reads_numbers = True  # whether it is time to clip
     looks: Tensor  # int64 scalar, calls of `see` in training
 
     def __init__(

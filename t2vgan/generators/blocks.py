@@ -147,7 +147,7 @@ class SynthesisBlock(nn.Module):
 
 
 class WordAttention(nn.Module):
-    """Places of a feature map `(n, c, h, w)` attend to the words of their caption (Xu et al. 2018, eqs. 8-9).
+    """Places of a feature map `(n, c, h, w)` attend to the words of their caption (Xu et al. 2018, eq. 2).
 
     `frames`: how many consecutive rows of the map share a caption. Returns the map with what was read added to it, and
     the attention `(n, h * w, l)`, which sums to one over the words: the spotlight.

@@ -137,9 +137,11 @@ class Continuous(nn.Module):
             z_dim=z_dim, dim=dim, text_dim=text_dim, words_count=words_count, words_alone=words_alone
         )
         first = round(4 * Camera.margin)
-        self.constant = nn.Parameter(torch.randn(1, width, first, first))
         sizes = [4 * 2**i for i in range((size // 4).bit_length())]  # of the frame's part of the canvas
+        if attend_at and attend_at not in sizes:
+            raise ValueError(f"generator.attend_at is {attend_at}: take 0 for none, or {', '.join(map(str, sizes))}")
         widths = [max(min(width, taper * width // s), 16) for s in sizes]
+        self.constant = nn.Parameter(torch.randn(1, widths[0], first, first))
         self.blocks = nn.ModuleList(
             SynthesisBlock(widths[max(i - 1, 0)], widths[i], style_dim=dim, up=i > 0) for i in range(len(sizes))
         )

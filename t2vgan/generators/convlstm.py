@@ -48,6 +48,8 @@ class ConvLstm(nn.Module):
         mirror: bool = True,
     ) -> None:
         super().__init__()
+        if width < 16:
+            raise ValueError(f"generator.width is {width}: it has to be at least 16")
         self.z_dim, self.size, self.width = z_dim, size, width
         self.content = nn.Sequential(
             nn.Linear(z_dim + text_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2)

@@ -44,6 +44,7 @@ class MotionCodes(nn.Module):
     """Noise of anchors `(b, anchors, noise)`, a sentence and instants `(b, t)` to motion codes `(b, t, 2 waves)`."""
 
     kernel = 3
+    reads_numbers = True  # how many anchors the instants need
 
     def __init__(self, *, text_dim: int, noise: int, waves: int, spacing_s: float) -> None:
         super().__init__()

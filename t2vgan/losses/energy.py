@@ -12,7 +12,7 @@ class Energy:
     """G: E‖f - r‖ - E‖f - f'‖, where f and f' are what the critic's eyes see of two clips of a caption and r what they
     see of its real clip; f' without gradient.
 
-    The energy score (Gneiting & Raftery 2007, eq. 21; as a critic's distance: Bellemare et al. 2017): half of
+    The energy score (Gneiting & Raftery 2007, eq. 22; as a critic's distance: Bellemare et al. 2017): half of
     the second distance is counted there, and both its clips have a gradient. It is least where clips are spread as real
     ones of that caption, so one clip for each caption costs as much as no likeness at all. Norms are over the channels
     of each place (root mean square), for in all of a map's dimensions at once everything is equally far apart.

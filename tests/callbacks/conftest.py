@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from t2vgan.shapes import Clips, TextFeatures, TextInputs
+from t2vgan.shapes import Clips, Sample, TextFeatures, TextInputs, to_uint8
 
 WORDS = ["a", "lion", "runs", "sleeps", "at", "dusk", "dawn"]
 CONTENT = {"lion", "runs", "sleeps", "dusk", "dawn"}
@@ -178,6 +178,12 @@ class Data(L.LightningDataModule):
 
     def val_dataloader(self) -> Any:
         return DataLoader([batch_of_clips(0, 4), batch_of_clips(4, 2)], batch_size=None)  # type: ignore[arg-type]
+
+    def first(self, count: int) -> list[Sample]:
+        clips = batch_of_clips(0, 6)
+        videos = to_uint8(clips.video).permute(0, 2, 3, 4, 1).numpy()
+        found = zip(videos, clips.times.numpy(), clips.captions, clips.captions, clips.keys, range(6), strict=True)
+        return [Sample(*each) for each in found][:count]
 
 
 class Fit:

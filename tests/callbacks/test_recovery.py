@@ -109,6 +109,21 @@ def test_a_lost_weight_is_found_again(tmp_path, words, make_clips, capsys):
     assert line in capsys.readouterr().out
 
 
+def test_lost_statistics_are_found_again_though_no_round_is_skipped(fit):
+    """One clip that is infinite stays in running statistics: the average's clips are lost, training goes on."""
+    module: Any = fit.Tiny()
+    module.norm = nn.BatchNorm1d(3)
+
+    def midway(seen: int) -> None:
+        if seen == 28:
+            module.norm.running_var.fill_(math.nan)
+
+    module.midway = midway
+    fit(Recovery(folder=fit.folder, max_skipped=3, every_clips=8), module=module, batches=12)
+    assert lines(fit.folder) == ["32 clips: weights or statistics were not finite: back to the state of 16 clips"]
+    assert module.norm.running_var.isfinite().all()
+
+
 def test_what_is_kept_stays_as_it_was():
     module: Any = nn.BatchNorm1d(3)
     module.register_buffer("clips_seen", torch.tensor(5))

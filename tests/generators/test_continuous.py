@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 
 from t2vgan.generators.continuous import Continuous, MovingCoordinates, before, window_of
+from t2vgan.generators.convlstm import ConvLstm
 from t2vgan.generators.steering import EXTENTS, HOMES
 from t2vgan.shapes import TextFeatures
 
@@ -101,3 +103,16 @@ def test_words_that_count_steer_where_asked(make_text: MakeText):
     other = TextFeatures(text.sentence, text.words.flip(0), text.mask)
     one, two = (counted.coded(z, each)[1].held for each in (text, other))
     assert not torch.allclose(one, two)
+
+
+def test_sizes_that_cannot_be():
+    with pytest.raises(ValueError, match=r"generator\.attend_at is 64: take 0 for none, or 4, 8, 16$"):
+        Continuous(text_dim=12, size=16, attend_at=64)
+    with pytest.raises(ValueError, match=r"generator\.width is 12: it has to be at least 16"):
+        ConvLstm(text_dim=12, size=16, width=12)
+
+
+@pytest.mark.parametrize("taper", [1, 2, 8])
+def test_any_taper_of_the_widths(make_text: MakeText, taper: int):
+    generator = Continuous(text_dim=12, size=16, z_dim=8, dim=32, width=64, taper=taper)
+    assert generator(torch.randn(1, 8), make_text([4]), torch.zeros(1, 1)).shape == (1, 3, 1, 16, 16)
