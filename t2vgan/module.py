@@ -96,7 +96,7 @@ class T2VGAN(L.LightningModule):
         grow([self.generator, self.ema_generator], 1.0 if self.config.start else done)
 
     def round(self, micros: list[Clips], heard: list[Heard], g_optim: Any, d_optim: Any) -> None:
-        """One step of each player. Nothing waits for a GPU but `advance`, where it is not captured, and what `reads_numbers`."""
+        """One step of each player. Nothing waits for a GPU but `advance` (if not captured) and what `reads_numbers`."""
         told = [self.tell(each) for each in heard]
         parts = self.parts(told)
         once = list(self.looks(micros, heard, keep=True)) if len(micros) == 1 else None
