@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 
@@ -240,10 +240,24 @@ def _merge(merged: Any, node: DictConfig, where: str, *, options_only: bool) -> 
         named = key in ("discriminators", "losses") or not isinstance(chosen, DictConfig) or "name" in chosen
         if not options_only and chosen is not None and named:
             OmegaConf.update(merged, key, {}, merge=False)
+    _check_kinds(merged, node, where, ())
     try:
         return OmegaConf.merge(merged, node)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, TypeError) as error:
         raise ConfigError(f"{where}: {_one_line(error)}") from None
+
+
+def _check_kinds(merged: Any, node: DictConfig, where: str, above: tuple[str, ...]) -> None:
+    """ConfigError for a list where `key: value` lines belong, or the other way round."""
+    for key in node:
+        old, new = (each._get_node(key, validate_access=False) for each in (merged, node))  # `${...}` stays as it is
+        path = (*above, str(key))
+        if isinstance(old, DictConfig) and isinstance(new, ListConfig):
+            raise ConfigError(f"{where}: {'.'.join(path)} is a list: 'key: value' lines belong there")
+        if isinstance(old, ListConfig) and isinstance(new, DictConfig):
+            raise ConfigError(f"{where}: {'.'.join(path)} has 'key: value' lines: a list belongs there")
+        if isinstance(old, DictConfig) and isinstance(new, DictConfig):
+            _check_kinds(old, new, where, path)
 
 
 def _to_experiment(merged: Any, where: str) -> Experiment:

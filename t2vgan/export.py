@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vgan.command import run_command
+from t2vgan.system import check_output
 
 KINDS = (".safetensors", ".onnx", ".pt2")
 LARGE = 1_000  # values: smaller tensors, such as frequencies, stay in full precision
@@ -45,8 +46,7 @@ def main() -> None:
         raise ValueError(f"-o {args.output}: the name has to end in one of {', '.join(KINDS)}")
     if args.half and args.output.suffix != ".safetensors":
         raise ValueError(f"--half: {args.output.suffix} programs compute in float32; export a .safetensors file")
-    if args.output.exists() and not args.force:
-        raise ValueError(f"{args.output} exists: choose another name, or overwrite it with --force")
+    check_output(args.output, force=args.force)
 
     from t2vgan.assemble import generator_file
     from t2vgan.runs import chosen
@@ -66,8 +66,11 @@ def without_places(config: dict[str, Any], card: dict[str, Any], source: Path) -
         if isinstance(dataset.get(key), str):
             dataset[key] = Path(dataset[key]).name
     bare = {**config, "data": {**data, "dataset": dataset}, "run_dir": None}
-    if (text := dict(config.get("text") or {})).get("sentences"):  # looked for by its name in data/models
-        bare["text"] = {**text, "sentences": Path(text["sentences"]).name}
+    text = dict(config.get("text") or {})
+    named = {key: Path(text[key]).name for key in ("vectors", "sentences") if text.get(key)}
+    bare["text"] = {**text, **named}  # looked for by these names in data/models
+    if bare.get("extends"):
+        bare["extends"] = Path(bare["extends"]).name
     bare.pop("cluster", None)
     if bare.get("start"):  # that there was one is told: legs had grown from the first round on
         bare["start"] = Path(bare["start"]).name

@@ -57,8 +57,10 @@ def run_dirs(experiment: str | None = None) -> list[Path]:
     """Run folders that hold a configuration, oldest first by the time of their newest checkpoint or configuration."""
     if not RUNS.is_dir():
         return []
-    # `zoo/ours` is called `ours`, and so is the folder of its runs.
-    parents = [RUNS / Path(experiment).name] if experiment else [p for p in RUNS.iterdir() if p.name != "fast_dev_run"]
+    # `zoo/ours` and `zoo/ours.yaml` are called `ours`, and so is the folder of their runs.
+    name = Path(experiment or "").name
+    name = Path(name).stem if name.endswith((".yaml", ".yml")) else name
+    parents = [RUNS / name] if experiment else [p for p in RUNS.iterdir() if p.name != "fast_dev_run"]
     found = [p for parent in parents if parent.is_dir() for p in parent.iterdir() if (p / "config.yaml").is_file()]
     return sorted(found, key=_touched)
 

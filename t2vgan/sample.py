@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from t2vgan.command import run_command
+from t2vgan.system import check_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,8 +121,7 @@ def check_names(args: argparse.Namespace) -> None:
     if args.attention and args.attention.resolve() == args.output.resolve():
         raise ValueError(f"--attention {args.attention}: -o has the same name")
     for path in filter(None, (args.output, args.attention)):
-        if path.exists() and not args.force:
-            raise ValueError(f"{path} exists: choose another name, or overwrite it with --force")
+        check_output(path, force=args.force)
 
 
 def check_size(args: argparse.Namespace, *, frames: int, clips: int, px: int, continuous: bool) -> None:

@@ -43,6 +43,8 @@ def main() -> None:
     args = arguments()
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: at least one has to work")
+    if args.print and (args.launch != "slurm" or args.status or args.report):
+        raise ConfigError("--print shows the script of --launch slurm; give it with that, and alone")
     from t2vgan.sweeps.plan import check_values, read_plan
 
     plan = read_plan(args.file)
@@ -51,7 +53,7 @@ def main() -> None:
 
         check_values(plan, assemble.check_parts)
 
-    if args.launch == "slurm":
+    if args.launch == "slurm" and not (args.status or args.report):
         launch(args, plan)
         return
     from t2vgan.sweeps import report, status, worker

@@ -58,6 +58,19 @@ def as_json(value: Any, **how: Any) -> str:
     return json.dumps(value, **how) if any("\ud800" <= letter <= "\udfff" for letter in text) else text
 
 
+def check_output(path: Path, *, force: bool) -> None:
+    """ValueError, before anything slow is done, where no such file could be written, or one is there already."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file")
+    if path.exists() and not force:
+        raise ValueError(f"{path} exists: choose another name, or overwrite it with --force")
+    there = next(p for p in path.absolute().parents if p.exists())
+    if not there.is_dir():
+        raise ValueError(f"{path} cannot be made: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"{path} cannot be made: {there} cannot be written to")
+
+
 @contextmanager
 def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A name beside `path` to write a file to; once it is safe on the disk it takes the place of `path` in one step.

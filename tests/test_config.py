@@ -211,11 +211,22 @@ def test_values_of_the_wrong_type(write: Write, text: str, where: str):
     assert mistake("one").startswith(f"experiments/one.yaml: {where}")
 
 
-@pytest.mark.parametrize("text", ["generator: convlstm", "losses: 3", "data: {dataset: savanna}"])
+@pytest.mark.parametrize("text", [
+    "generator: convlstm", "losses: 3", "data: {dataset: savanna}",
+    "generator: [continuous]", "losses: [hinge]", "data: {dataset: [savanna]}",
+])  # fmt: skip
 def test_a_part_that_is_only_a_name(write: Write, text: str):
     write("one", text)
     part = {"g": "generator", "l": "losses", "d": "data.dataset"}[text[0]]
     assert mistake("one").startswith("experiments/one.yaml: ") and part in mistake("one")
+
+
+def test_lists_and_mappings_in_each_others_place(write: Write):
+    write("one", "augment: [noise]")
+    assert mistake("one") == "experiments/one.yaml: augment is a list: 'key: value' lines belong there"
+    write("two", "extends: smoke\nsamples: {prompts: {a: b}}")
+    assert mistake("two") == "experiments/two.yaml: samples.prompts has 'key: value' lines: a list belongs there"
+    assert mistake("smoke", "losses=[]") == "command line: losses is a list: 'key: value' lines belong there"
 
 
 def test_not_yaml_at_all(write: Write):

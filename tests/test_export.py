@@ -49,9 +49,13 @@ def test_where_a_run_began_is_told_without_the_folders_of_this_machine(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tensors, config_, card = load_generator(run / "checkpoints" / "generator.safetensors")
-    save_generator(tmp_path / "own.safetensors", tensors, {**config_, "start": "/home/somebody/runs/00003"}, card)
+    own = {**config_, "start": "/home/somebody/runs/00003", "extends": "/home/somebody/base.yaml"}
+    own["text"] = {**own["text"], "vectors": "/home/somebody/vec.txt"}
+    save_generator(tmp_path / "own.safetensors", tensors, own, card)
     call(monkeypatch, tmp_path / "own.safetensors", "-o", tmp_path / "shared.safetensors")
-    assert load_generator(tmp_path / "shared.safetensors")[1]["start"] == "00003"
+    shared = load_generator(tmp_path / "shared.safetensors")[1]
+    assert shared["start"] == "00003" and shared["text"]["vectors"] == "vec.txt" and shared["extends"] == "base.yaml"
+    assert "somebody" not in str(shared)
 
 
 @pytest.mark.parametrize(

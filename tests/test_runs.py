@@ -107,6 +107,7 @@ def test_the_newest_run_has_a_generator_and_was_no_rehearsal():
     made("lions", hour=4, generator=False)
     made("fast_dev_run", hour=5)
     assert newest_run() == zebra and newest_run("lions") == newest_run("zoo/lions") == lion != older
+    assert newest_run("experiments/zoo/lions.yaml") == lion
 
 
 def test_nothing_to_use_yet():

@@ -164,6 +164,8 @@ def test_a_long_clip_takes_no_more_memory(run, tmp_path, monkeypatch):
         (["A lion", "-o", "a.mp4", "--length", "61"], "--length 61: has to be from 0.01 to 60"),
         (["A lion", "-o", "a.mp4", "--length", "-1"], "--length -1"),
         (["A lion", "-o", "a.mp4", "--scale", "0"], "--scale 0"),
+        (["A lion", "-o", f"{__file__}/a.mp4"], "is a file, not a folder"),
+        (["A lion", "-o", "a.mp4", "--attention", f"{__file__}/a.png"], "is a file, not a folder"),
         (["A lion", "-o", "a.mp4", "--count", "0"], "--count 0"),
         (["A lion", "A zebra", "-o", "a.mp4", "--count", "33"], "--count 33: from 1 to 64 clips in all"),
         (["A lion", "-o", "a.mp4", "--checkpoint", "x", "--experiment", "y"], "either --checkpoint or --experiment"),
@@ -288,6 +290,9 @@ def test_files_are_not_overwritten_unasked(run, tmp_path, monkeypatch, capsys):
     arguments = ["A lion", "-o", tmp_path / "b.png", "--attention", path, "--checkpoint", run]
     assert "--force" in refused(monkeypatch, capsys, *arguments)
     assert path.read_text() == "precious" and not (tmp_path / "b.png").exists()
+    folder = tmp_path / "folder.mp4"
+    folder.mkdir()
+    assert "folder.mp4 is a folder: name a file" in refused(monkeypatch, capsys, "A lion", "-o", folder, "--force")
     call(monkeypatch, "A lion", "-o", path, "--checkpoint", run, "--force")
     assert Image.open(path).format == "PNG"
 

@@ -16,7 +16,7 @@ from t2vgan.comparisons.measure import MEAN
 from t2vgan.comparisons.results import Results
 from t2vgan.comparisons.rows import FD, Row, attributes, prices_of, table, verdict
 from t2vgan.comparisons.run import RUNS, how_many
-from t2vgan.comparisons.study import BESIDE, Question, Study, under
+from t2vgan.comparisons.study import Question, Study
 from t2vgan.reports import page
 from t2vgan.reports.figures import plain
 from t2vgan.system import written_whole
@@ -192,7 +192,7 @@ def markdown(study: Study, rows: list[Row], names: list[str], told: list[str], s
 
 def command(study: Study) -> str:
     """With those overrides that change a result."""
-    told = [word for word in study.overrides if not under(word.split("=", 1)[0], BESIDE)]
+    told = study.changing()
     return " ".join([f"python -m t2vgan.compare {study.folder.as_posix()}", *told])
 
 

@@ -28,7 +28,7 @@ def figure(rows: Sequence[Row], *, baseline: str = "") -> Any:
     for i, metric in enumerate((MEAN, FD)):
         for k, (key, label) in enumerate(AXES):
             for n, each in enumerate(rows):
-                line(axes[i][k], each, key, metric, colour=f"C{n}", thick=each.arm == baseline)
+                line(axes[i][k], each, key, metric, number=n, thick=each.arm == baseline)
             axes[i][k].set(xlabel=label, ylabel=NAMES[metric], yscale="log" if metric == FD else "linear")
             if metric == FD:
                 for which in (axes[i][k].yaxis.set_major_formatter, axes[i][k].yaxis.set_minor_formatter):
@@ -38,8 +38,9 @@ def figure(rows: Sequence[Row], *, baseline: str = "") -> Any:
     return drawn
 
 
-def line(axis: Any, row: Row, key: str, metric: str, *, colour: str, thick: bool) -> None:
-    """The mean over seeds, and from the least to the most of them."""
+def line(axis: Any, row: Row, key: str, metric: str, *, number: int, thick: bool) -> None:
+    """The mean over seeds, and from the least to the most of them. Ten colours, then the same ones dashed."""
+    colour, style = f"C{number % 10}", ("-", "--", ":", "-.")[number // 10 % 4]
     seeds = [[(p[key], p[metric]) for p in curve if p.get(metric) is not None and key in p] for curve in row.curves]
     seeds = [points for points in seeds if points]
     if not seeds:
@@ -47,7 +48,7 @@ def line(axis: Any, row: Row, key: str, metric: str, *, colour: str, thick: bool
     length = min(map(len, seeds))
     at = np.mean([[x for x, _ in points[:length]] for points in seeds], axis=0)
     values = np.array([[y for _, y in points[:length]] for points in seeds], dtype=float)
-    axis.plot(at, values.mean(0), color=colour, label=row.arm, linewidth=2.4 if thick else 1.2)
+    axis.plot(at, values.mean(0), color=colour, linestyle=style, label=row.arm, linewidth=2.4 if thick else 1.2)
     axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
 
 

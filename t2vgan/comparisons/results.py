@@ -34,6 +34,10 @@ class Results:
                 why = f"made with other settings than {job.file} now has"
                 if found["factor"] != job.factor:
                     why = f"made at {found['factor']:g} times the arm's rates, and the search now says {job.factor:g}"
+                if said := self.study.changing():
+                    raise ConfigError(
+                        f"{self.path(job)}: not made with {' '.join(said)}: leave that away, or take another --results"
+                    )
                 raise ConfigError(
                     f"{self.path(job)}: {why}: delete it and its run in runs/compare to train this arm anew, or take "
                     "the change back"

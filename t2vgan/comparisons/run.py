@@ -85,12 +85,12 @@ def run_all(study: Study, results: Results, *, train: Train | None = None) -> No
 def measured(study: Study, results: Results, job: Job) -> None:
     """Looks at the run of a job that has ended, and writes its json. ConfigError for a run of other settings."""
     folder = run_dir(study, job)
-    check_same(folder, job)
+    check_same(study, folder, job)
     result = measure.searched(folder) if job.search and not study.whole_searches else measure.finished(folder)
     results.write(job, {**result, **({"failed": "diverged"} if diverged(folder) else {})})
 
 
-def check_same(folder: Path, job: Job) -> None:
+def check_same(study: Study, folder: Path, job: Job) -> None:
     """The folder may hold a run of before the experiment was changed, and its figures are not those of the job."""
     file = folder / "config.yaml"
     if not file.is_file():
@@ -100,6 +100,10 @@ def check_same(folder: Path, job: Job) -> None:
     except ConfigError:  # of a version that had other keys
         same = False
     if not same:
+        if said := study.changing():
+            raise ConfigError(
+                f"{folder}: a run without {' '.join(said)}: move it away or delete it, or leave that away"
+            )
         raise ConfigError(
             f"{folder}: a run with other settings than {job.file} now has: move it away or delete it to train this arm "
             "anew, or take the change back"

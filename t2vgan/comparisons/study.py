@@ -94,6 +94,10 @@ class Study:
         """Whether a search is a training to its end, which counts as one of a seed."""
         return self.search.share == 1
 
+    def changing(self) -> list[str]:
+        """Those overrides that change a result."""
+        return [word for word in self.overrides if not under(word.split("=", 1)[0], BESIDE)]
+
     def trainings_of_seeds(self, arm: str) -> int:
         """How many an arm needs once its search is over."""
         done = self.whole_searches and len(self.search.factors) > 1
@@ -247,9 +251,9 @@ def _question(value: Any, arms: dict[str, Path], path: Path) -> Question:
     if not isinstance(value, dict) or set(value) != {"name", "ask", "arms"} or not isinstance(value["arms"], list):
         raise ConfigError(f"{path}: a question has name, ask and a list of arms, not {value}")
     for arm in value["arms"]:
-        if arm not in arms:
+        if str(arm) not in arms:
             raise ConfigError(f"{path}: question '{value['name']}': no arm '{arm}'{nearest(str(arm), arms)}")
-    return Question(str(value["name"]), str(value["ask"]), tuple(value["arms"]))
+    return Question(str(value["name"]), str(value["ask"]), tuple(map(str, value["arms"])))
 
 
 def _vectors(value: Any, path: Path) -> dict[str, str]:

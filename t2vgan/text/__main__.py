@@ -29,6 +29,8 @@ def main() -> None:
     args = parser.parse_args()
     if not args.prompt.strip():
         raise ValueError("the prompt is empty: write what the video shows, for example 'A lion runs'")
+    if args.neighbours < 0:
+        raise ValueError(f"--neighbours {args.neighbours}: how many words to show, at least 0")
     try:
         [analysis] = analyse([args.prompt], cache=args.cache / "analysis.jsonl" if args.cache else None)
     except ImportError as error:

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+MODELS = Path("data") / "models"  # where a file is looked for that is not where it was
 GLOVE = "glove"  # the name of the vectors that come with the package
 
 
@@ -48,8 +49,11 @@ def load_vectors(name: str, *, cache: Path | None = None) -> Vectors:
     if name == GLOVE:
         return load_glove()
     path = Path(name).expanduser()
+    if not path.is_file() and (there := MODELS / path.name).is_file():
+        path = there
     if not path.is_file():
-        raise ValueError(f"word vectors {name}: no such file (write {GLOVE!r}, or the path of a GloVe/word2vec file)")
+        hint = f"write {GLOVE!r}, or the path of a GloVe/word2vec file"
+        raise ValueError(f"word vectors {name}: no such file, nor {MODELS / path.name} ({hint})")
     if path.suffix == ".bin":
         return load_word2vec(path)
     if cache is None or not writable(cache):

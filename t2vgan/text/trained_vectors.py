@@ -1,6 +1,6 @@
 """Word vectors made from one's own captions, as a file that `text.vectors` takes (GloVe's format: a word, its numbers).
 
-Words are those that the analysis would look up, in lower case.
+Words are runs of letters and digits, in lower case: of what the analysis looks up, clitics such as 's are not there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EPOCHS = 30
 
 def words_of(captions: Iterable[str]) -> Iterator[list[str]]:
     for caption in captions:
-        yield re.findall(r"[a-z]+", caption.lower())
+        yield re.findall(r"[^\W_]+", caption.lower())
 
 
 def word2vec(captions: Iterable[str], path: Path, *, dim: int = DIM, seed: int = 0) -> None:

@@ -12,6 +12,7 @@ PAPER, INK, FAINT = (255, 255, 255), (32, 32, 36), (118, 118, 126)
 GAP = 2  # pixels between frames
 MARGIN = 12  # pixels around the whole, and between the two groups
 TEXT_PX = 15  # height of the letters
+MOST_LINES = 12  # of a caption: pictures as high as thousands of words could not be encoded
 LEAST_TEXT_WIDTH = 200  # a caption narrower than this would be a column of single words
 SHEET_FRAME_PX, GRID_FRAME_PX = 96, 192  # frames smaller than this are enlarged by a whole factor
 
@@ -162,6 +163,8 @@ def _text(caption: str, width: int, colour: tuple[int, int, int] = INK) -> np.nd
             lines[-1] = longer
         else:
             lines.append(word)
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], "..."]
     step = round(TEXT_PX * 1.3)
     image = Image.new("RGB", (width, step * len(lines) + 3), PAPER)
     draw = ImageDraw.Draw(image)

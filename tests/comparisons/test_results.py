@@ -32,6 +32,17 @@ def test_an_arm_that_was_changed_since_is_not_taken_for_finished(study: Study, r
         results.of(study.run("ours", 0, 1.0))
 
 
+def test_an_override_is_to_be_left_away_and_nothing_to_be_deleted(
+    folder: Path, study: Study, results: Results, made: Made
+):
+    results.write(study.run("ours", 0, 1.0), made(accuracy=0.5, fd=50.0, seconds=1.0))
+    other = read_study(folder, overrides=["clips=32", "trainer.graphs=true"])
+    with pytest.raises(
+        ConfigError, match=r"ours\.seed0\.json: not made with clips=32: leave that away, or take another"
+    ):
+        Results(other, results.root).of(other.run("ours", 0, 1.0))
+
+
 @pytest.mark.parametrize("name", ["zoo", "essay_claims"])
 def test_what_was_trained_before_still_counts(name: str):
     """A key that is added to the experiments must not make finished trainings worth nothing."""

@@ -158,6 +158,9 @@ def test_a_run_of_before_a_change_is_not_measured_as_the_new_one(study: Study, r
     results.path(job).unlink()
     with pytest.raises(ConfigError, match=r"ours\.seed0: a run with other settings than .*ours\.yaml now has"):
         run.run_all(study, results, train=Trainer())
+    other = dataclasses.replace(study, overrides=("clips=32",))
+    with pytest.raises(ConfigError, match=r"a run without clips=32: move it away or delete it, or leave that away"):
+        run.check_same(other, folder, other.run("ours", 0, 1.0))
     assert not results.path(job).exists()
 
 

@@ -276,12 +276,20 @@ def test_places_on_an_axis(column: list[Any], places: list[float]):
     assert report._places(column) == pytest.approx(places)
 
 
+@pytest.mark.parametrize("more", [[], ["--launch", "slurm"]])
 @pytest.mark.parametrize("what", ["--status", "--report"])
-def test_nothing_to_show_where_nothing_was_begun(what: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "argv", ["sweep", str(file(Path.cwd())), what])
+def test_nothing_to_show_where_nothing_was_begun(what: str, more: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "argv", ["sweep", str(file(Path.cwd())), what, *more])
     with pytest.raises(ConfigError, match=r"runs/sweeps/tried: no trial has been begun here"):
         main()
     assert not Path("runs").exists(), "looking leaves nothing behind"
+
+
+def test_a_script_is_shown_of_a_cluster_alone(monkeypatch: pytest.MonkeyPatch):
+    for more in ([], ["--launch", "slurm", "--status"]):
+        monkeypatch.setattr(sys, "argv", ["sweep", str(file(Path.cwd())), "--print", *more])
+        with pytest.raises(ConfigError, match="--print shows the script of --launch slurm"):
+            main()
 
 
 def test_a_trial_that_was_killed_while_it_was_drawn_is_drawn_to_its_end():

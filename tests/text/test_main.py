@@ -36,7 +36,7 @@ def test_json_with_an_unknown_word_and_vectors_of_a_file(tmp_path: Path):
 
 
 def test_mistakes_are_one_line():
-    for arguments in ((" ",), ("A lion", "--vectors", "/nowhere.txt")):
+    for arguments in ((" ",), ("A lion", "--vectors", "/nowhere.txt"), ("A lion", "--neighbours", "-3")):
         result = run(*arguments)
         assert result.returncode == 2 and result.stdout == ""
         assert result.stderr.startswith("t2vgan: error: ") and result.stderr.count("\n") == 1

@@ -79,8 +79,16 @@ def test_other_files_are_an_error_of_one_line(tmp_path: Path, text: str):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_file_that_is_not_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / "data" / "models" / "own.txt"
+    there.parent.mkdir(parents=True)
+    there.write_text("lion 1 0 0\nzebra 0 1 0\n")
+    assert load_vectors("/home/somebody/own.txt").itos == ["lion", "zebra"]
+
+
 def test_a_missing_file():
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(ValueError, match=r"/nowhere/vectors\.txt: no such file, nor data/models/vectors\.txt"):
         load_vectors("/nowhere/vectors.txt")
 
 

@@ -58,6 +58,12 @@ def test_captions_stand_above_their_clips_and_long_ones_are_wrapped() -> None:
     assert dark_pixels(long[: places(long, RED[0])[0].min()]) > 8 * dark_pixels(short[:red_top])
 
 
+def test_captions_of_thousands_of_words_are_cut() -> None:
+    clips = [counting_clip(RED, frames=2), counting_clip(GREEN, frames=2)]
+    heights = [contact_sheet(clips, ["word " * n, "a bird"], columns=2).shape[0] for n in (1_000, 10_000)]
+    assert heights[0] == heights[1] < 700
+
+
 def test_the_grid_moves_holds_the_last_frame_and_keeps_the_captions() -> None:
     clips = [counting_clip(RED), counting_clip(GREEN, frames=4), counting_clip(RED)]
     grid = video_grid(clips, ["a lion", "a bird", LONG], columns=2, scale=2)
